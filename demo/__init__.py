@@ -1,0 +1,1 @@
+"""The main job, end to end: a real trace on a real control plane, with and without stowplan."""

@@ -1,0 +1,1 @@
+"""The scheduler extender: filter and prioritize by a plan computed in the background."""

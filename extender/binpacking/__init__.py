@@ -1,0 +1,1 @@
+"""The bin-packer: instance, greedy, CP-SAT model and independent validation."""

@@ -1,0 +1,1 @@
+"""Greedy scorers, one strategy per file."""

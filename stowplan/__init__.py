@@ -1,0 +1,1 @@
+"""What every part of stowplan speaks: vocabulary, API access, process plumbing and the command line."""

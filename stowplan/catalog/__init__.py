@@ -1,0 +1,1 @@
+"""Instance types and their prices, shipped as a small table."""

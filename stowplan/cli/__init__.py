@@ -1,0 +1,1 @@
+"""The `stowplan` command, also installed as `kubectl-stowplan`."""

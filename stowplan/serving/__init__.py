@@ -1,0 +1,1 @@
+"""Process plumbing of the services: settings, TLS, health, metrics, logs, shutdown."""

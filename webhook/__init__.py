@@ -1,0 +1,1 @@
+"""The mutating admission webhook: abstraction labels become requests, limits, priority, spread and a reason."""
