@@ -5,12 +5,12 @@ judged by allocatable resources and ``max_pods``, not by the nominal size: on sm
 """
 
 import csv
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from functools import cache
 from importlib import resources
 from types import MappingProxyType
-from typing import Any, TextIO
+from typing import Any
 
 _TABLE = "instance_types.csv"
 _TEXT_COLUMNS = frozenset({"name", "family", "gpu_model", "arch"})
@@ -46,8 +46,8 @@ class InstanceType:
     """Linux on-demand list price in us-east-1."""
 
 
-def read_catalog(source: TextIO) -> Mapping[str, InstanceType]:
-    """Parse a table of instance types, keyed by name in the order of the rows.
+def read_catalog(source: Iterable[str]) -> Mapping[str, InstanceType]:
+    """Parse the lines of a table of instance types, keyed by name in the order of the rows.
 
     Raises:
         ValueError: a column is missing, a name comes twice, or a field is no positive integer; the message
