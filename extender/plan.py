@@ -1,0 +1,55 @@
+"""A plan: how many pods of which signature go to which node. Immutable; published by one assignment."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from stowplan.model.pod import PodSignature
+from stowplan.model.resources import Shortfall
+
+
+@dataclass(frozen=True, slots=True)
+class Unplaced:
+    """Pods that the plan could not place, and why: the refusal that most nodes gave, and the nearest shortfall in numbers."""
+
+    signature: PodSignature
+    count: int
+    reason: str
+    nodes: int
+    """Nodes that refused for this reason."""
+    shortfalls: tuple[Shortfall, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Slots by signature, and how good they are."""
+
+    generation: int
+    """Generation of the snapshot it was made from."""
+    slots: Mapping[PodSignature, Mapping[str, int]] = field(default_factory=dict)
+    """Signature -> node name -> pods. The order of the nodes is the order of preference."""
+    fill_order: tuple[str, ...] = ()
+    """All schedulable nodes, those to fill first at the front and those to starve (empty, dear) at the end."""
+    unplaced: tuple[Unplaced, ...] = ()
+    source: str = "greedy"
+    """`cp-sat` or `greedy`: which incumbent was published."""
+    cost_micro_usd_per_hour: int = 0
+    """Price of all nodes in use once the plan is carried out."""
+    bound_micro_usd_per_hour: int = 0
+    """Proven lower bound of that price for the same placed pods; equal to the cost where optimal."""
+    solve_ms: int = 0
+
+    @property
+    def placed(self) -> int:
+        """Number of pods with a slot."""
+        return sum(sum(nodes.values()) for nodes in self.slots.values())
+
+    @property
+    def gap_permille(self) -> int:
+        """Relative distance of cost and bound, in thousandths of the cost."""
+        cost = self.cost_micro_usd_per_hour
+        return 0 if cost == 0 else (cost - self.bound_micro_usd_per_hour) * 1000 // cost
+
+
+EMPTY_PLAN = Plan(generation=0)
