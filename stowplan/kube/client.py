@@ -19,7 +19,7 @@ from stowplan.kube.codec import MAX_LINE_BYTES, LineSplitter, error_from_status
 from stowplan.kube.errors import Unauthorized, Unreachable
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncGenerator, AsyncIterator, Callable
     from types import TracebackType
 
     from stowplan.kube.connection import Connection
@@ -140,7 +140,7 @@ class ApiClient:
         idle_seconds: float = 150.0,
         max_line_bytes: int = MAX_LINE_BYTES,
         **params: Param,
-    ) -> AsyncIterator[bytes]:
+    ) -> AsyncGenerator[bytes, None]:
         """The lines of a watch from ``resource_version`` on, bookmarks included, until the server closes it.
 
         Args:

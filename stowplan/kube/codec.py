@@ -9,7 +9,7 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from stowplan.kube.errors import ApiError, OversizedLine, api_error
+from stowplan.kube.errors import ApiError, BrokenStream, api_error
 
 MAX_LINE_BYTES: Final = 32 * 1024 * 1024
 """Bound of one watch line. etcd refuses objects above 1.5 MiB and the API server requests above 3 MiB;
@@ -121,7 +121,7 @@ class LineSplitter:
         """The lines completed by ``chunk``, without their line ends; empty lines are left out.
 
         Raises:
-            OversizedLine: more than ``max_line_bytes`` without a line end.
+            BrokenStream: more than ``max_line_bytes`` without a line end.
         """
         *complete, rest = chunk.split(b"\n")
         lines: list[bytes] = []
@@ -138,6 +138,6 @@ class LineSplitter:
     def _hold(self, part: bytes) -> None:
         self._held += len(part)
         if self._held > self._max:
-            raise OversizedLine(f"watch line of more than {self._max} bytes; the stream is dropped")
+            raise BrokenStream(f"watch line of more than {self._max} bytes; the stream is dropped")
         if part:
             self._parts.append(part)

@@ -21,8 +21,8 @@ class Unreachable(KubeError):
     """No answer: connection refused or reset, TLS failure, timeout, a stream cut off in the middle."""
 
 
-class OversizedLine(KubeError):
-    """A watch line longer than the bound; no object of Kubernetes is that large."""
+class BrokenStream(KubeError):
+    """What arrives is no list and no watch: a proxy's page, or a line longer than any object can be."""
 
 
 class ApiError(KubeError):
