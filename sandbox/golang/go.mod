@@ -1,4 +1,4 @@
-module stowplan.dev/sandbox/controlplane
+module stowplan.dev/sandbox/golang
 
 go 1.26.0
 
