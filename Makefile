@@ -1,0 +1,54 @@
+# Every target sets up what it needs and can be run again at any time. Python >= 3.11 and make are all that is asked for.
+PYTHON ?= python3
+BIN := .venv/bin
+SOURCES := stowplan webhook extender sandbox demo tools tests perf
+CLUSTER ?= sandbox
+
+.DEFAULT_GOAL := help
+.PHONY: help environment demo test check lint types contracts unit integration perf manifests lock clean
+
+help: ## list the targets
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
+
+environment:
+	@$(PYTHON) tools/environment.py
+
+demo: environment ## the main job: a real trace on a real control plane, with and without stowplan
+	@$(BIN)/stowplan demo --cluster $(CLUSTER) $(DEMO)
+
+test: check integration ## everything CI runs
+
+check: environment ## the fast loop: lint, types, import contracts, unit tests, coverage
+	@$(MAKE) --no-print-directory -j2 --output-sync=target lint types contracts unit
+
+lint: environment
+	@$(BIN)/ruff check $(SOURCES)
+	@$(BIN)/ruff format --check --quiet $(SOURCES)
+
+types: environment
+	@$(BIN)/mypy --no-error-summary
+
+contracts: environment
+	@$(BIN)/lint-imports --no-cache
+
+unit: environment
+	@$(BIN)/coverage run -m pytest -q -m "not integration"
+	@$(BIN)/coverage combine -q
+	@mkdir -p build && $(BIN)/coverage html -q -d build/coverage
+	@$(BIN)/coverage report --format=total | sed 's/^/unit-test coverage in percent: /'
+
+integration: environment ## tests on a real control plane (built once, then cached)
+	@$(BIN)/stowplan sandbox build
+	@$(BIN)/python -m pytest -q -m integration
+
+perf: environment ## measure; results in build/perf
+	@$(BIN)/python -m perf --output build/perf $(PERF)
+
+manifests: environment ## write the generated manifests
+	@$(BIN)/stowplan manifests
+
+lock: environment ## renew requirements.lock from pyproject.toml (needs uv)
+	@uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --extra dev pyproject.toml -o requirements.lock
+
+clean: ## remove what the targets made (the sandbox's binaries stay in the cache)
+	@rm -rf .venv .venv.lock build .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,0 +1,33 @@
+"""The `stowplan` command. Subcommands live in one module each and import what they need when they are called."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from stowplan.cli import sandbox
+from stowplan.cli.demo import demo
+from stowplan.cli.manifests import manifests
+from stowplan.cli.mutate import mutate
+
+app = typer.Typer(
+    name="stowplan",
+    help="Set-it-and-forget-it compute for Kubernetes: right-sized requests, planned placement, and the reason for both.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.add_typer(sandbox.app, name="sandbox")
+app.command()(mutate)
+app.command()(demo)
+app.command()(manifests)
+
+
+def main() -> None:
+    """Entry point of the console scripts `stowplan` and `kubectl-stowplan`."""
+    app()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
