@@ -1,0 +1,216 @@
+"""The cluster in memory, fed by watch events; the only writer of snapshots.
+
+As in kube-scheduler, per-node sums are kept up to date event by event, and a snapshot rebuilds only the nodes that changed since.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Final, TypeVar
+
+from extender.snapshot import NodeInfo, Snapshot
+from stowplan.model.keys import SCHEDULER_NAME
+from stowplan.model.node import Node
+from stowplan.model.pod import Pod, PodSignature
+
+K = TypeVar("K")
+
+OUR_SCHEDULERS: Final = frozenset({SCHEDULER_NAME})
+
+Event = tuple[str, tuple[object, ...]]
+"""A method of `Cache` and its arguments: what the planner's mirror is fed with."""
+
+
+@dataclass(slots=True)
+class _Entry:
+    """What stands on a node. `node` is None while only its pods are known (their events may come first)."""
+
+    node: Node | None = None
+    used: dict[str, int] = field(default_factory=dict)
+    residents: dict[PodSignature, int] = field(default_factory=dict)
+
+
+class Cache:
+    """Nodes, pods that take room or wait, and namespace labels. Not thread-safe: one event loop feeds and reads it.
+
+    Events may come in any order and more than once; an event that changes nothing does not move the generation. Two caches in the same
+    state that are fed the same events stay at the same generation: the planner's mirror relies on it (see `advance_to`).
+    Pods and nodes handed in belong to the cache from then on and may not be changed.
+
+    Args:
+        schedulers: the `schedulerName`s whose waiting pods are counted as pending.
+    """
+
+    def __init__(self, schedulers: frozenset[str] = OUR_SCHEDULERS) -> None:
+        self.generation = 0
+        self._schedulers = schedulers
+        self._entries: dict[str, _Entry] = {}
+        self._pods: dict[str, Pod] = {}
+        self._pending: dict[PodSignature, int] = {}
+        self._namespaces: dict[str, Mapping[str, str]] = {}
+        self._dirty: set[str] = set()
+        self._pending_dirty = False
+        self._namespaces_dirty = False
+        self._snapshot = Snapshot(generation=0, nodes={}, pending={})
+
+    # Nodes
+
+    def replace_nodes(self, nodes: Iterable[Node]) -> None:
+        """The cluster's nodes are exactly these."""
+        listed = {node.name: node for node in nodes}
+        for name in [n for n, entry in self._entries.items() if entry.node is not None and n not in listed]:
+            self.delete_node(name)
+        for node in listed.values():
+            self.upsert_node(node)
+
+    def upsert_node(self, node: Node) -> None:
+        """The node is new or has changed. A heartbeat changes nothing that is kept, so it is no change."""
+        entry = self._entries.setdefault(node.name, _Entry())
+        if entry.node == node:
+            return
+        entry.node = node
+        self._touch(node.name)
+
+    def delete_node(self, name: str) -> None:
+        """The node is gone; its pods are kept until their own events come."""
+        entry = self._entries.get(name)
+        if entry is None or entry.node is None:
+            return
+        entry.node = None
+        self._forget_if_empty(name, entry)
+        self._touch(name)
+
+    # Pods
+
+    def replace_pods(self, pods: Iterable[Pod]) -> None:
+        """The cluster's pods are exactly these."""
+        listed = {pod.uid: pod for pod in pods}
+        for uid in [uid for uid in self._pods if uid not in listed]:
+            self.delete_pod(uid)
+        for pod in listed.values():
+            self.upsert_pod(pod)
+
+    def upsert_pod(self, pod: Pod) -> None:
+        """The pod is new or has changed. A finished pod takes no room and is dropped."""
+        if pod.finished:
+            self.delete_pod(pod.uid)
+            return
+        known = self._pods.get(pod.uid)
+        if known == pod:
+            return
+        if known is not None:
+            self._count(known, -1)
+        self._pods[pod.uid] = pod
+        self._count(pod, 1)
+        self.generation += 1
+
+    def delete_pod(self, uid: str) -> None:
+        """The pod is gone. Unknown ones are ignored."""
+        pod = self._pods.pop(uid, None)
+        if pod is not None:
+            self._count(pod, -1)
+            self.generation += 1
+
+    def pod(self, uid: str) -> Pod | None:
+        """The pod of this UID, or None where it is unknown or finished."""
+        return self._pods.get(uid)
+
+    def pods(self) -> Iterable[Pod]:
+        """All pods known."""
+        return self._pods.values()
+
+    # Namespaces
+
+    def replace_namespaces(self, namespaces: Mapping[str, Mapping[str, str]]) -> None:
+        """The cluster's namespaces (name -> labels) are exactly these."""
+        for name in [name for name in self._namespaces if name not in namespaces]:
+            self.delete_namespace(name)
+        for name, labels in namespaces.items():
+            self.upsert_namespace(name, labels)
+
+    def upsert_namespace(self, name: str, labels: Mapping[str, str]) -> None:
+        """The namespace is new or has changed."""
+        if self._namespaces.get(name) != labels:
+            self._namespaces[name] = labels
+            self._namespaces_dirty = True
+            self.generation += 1
+
+    def delete_namespace(self, name: str) -> None:
+        """The namespace is gone. Unknown ones are ignored."""
+        if self._namespaces.pop(name, None) is not None:
+            self._namespaces_dirty = True
+            self.generation += 1
+
+    # Reading
+
+    def snapshot(self) -> Snapshot:
+        """The cluster now. Costs little where little has changed; nothing where nothing has."""
+        old = self._snapshot
+        if old.generation == self.generation:
+            return old
+        self._snapshot = Snapshot(
+            generation=self.generation,
+            nodes=self._rebuilt(old.nodes) if self._dirty else old.nodes,
+            pending=dict(self._pending) if self._pending_dirty else old.pending,
+            namespaces=dict(self._namespaces) if self._namespaces_dirty else old.namespaces,
+        )
+        self._dirty = set()
+        self._pending_dirty = self._namespaces_dirty = False
+        return self._snapshot
+
+    def events(self) -> list[Event]:
+        """The events that bring another cache, in whatever state, to this one's state and generation (a resync)."""
+        return [
+            ("replace_namespaces", (dict(self._namespaces),)),
+            ("replace_nodes", ([entry.node for entry in self._entries.values() if entry.node is not None],)),
+            ("replace_pods", (list(self._pods.values()),)),
+            ("advance_to", (self.generation,)),
+        ]
+
+    def advance_to(self, generation: int) -> None:
+        """Take over the generation of the cache whose state was just copied, so that plans name generations both sides know."""
+        self.snapshot()
+        self.generation = generation
+        self._snapshot = Snapshot(generation, self._snapshot.nodes, self._snapshot.pending, self._snapshot.namespaces)
+
+    # Inside
+
+    def _rebuilt(self, nodes: Mapping[str, NodeInfo]) -> dict[str, NodeInfo]:
+        changed = dict(nodes)
+        for name in self._dirty:
+            entry = self._entries.get(name)
+            if entry is None or entry.node is None:
+                changed.pop(name, None)
+            else:
+                changed[name] = NodeInfo(entry.node, dict(entry.used), dict(entry.residents))
+        return changed
+
+    def _touch(self, name: str) -> None:
+        self._dirty.add(name)
+        self.generation += 1
+
+    def _count(self, pod: Pod, sign: int) -> None:
+        """Add (1) or take away (-1) what the pod contributes; the caller moves the generation."""
+        if pod.node_name:
+            entry = self._entries.setdefault(pod.node_name, _Entry())
+            for resource, amount in pod.signature.requests:
+                _change(entry.used, resource, sign * amount)
+            _change(entry.residents, pod.signature, sign)
+            self._forget_if_empty(pod.node_name, entry)
+            self._dirty.add(pod.node_name)
+        elif pod.pending and pod.signature.scheduler_name in self._schedulers:
+            _change(self._pending, pod.signature, sign)
+            self._pending_dirty = True
+
+    def _forget_if_empty(self, name: str, entry: _Entry) -> None:
+        if entry.node is None and not entry.residents:
+            self._entries.pop(name, None)
+
+
+def _change(counts: dict[K, int], key: K, by: int) -> None:
+    total = counts.get(key, 0) + by
+    if total:
+        counts[key] = total
+    else:
+        counts.pop(key, None)
