@@ -4,7 +4,6 @@ The cache key is a hash of go.mod, go.sum and the Go version. A build happens in
 file lock and is published by a rename, so it is complete or absent, and two builds at once do the work once.
 """
 
-import fcntl
 import hashlib
 import json
 import os
@@ -21,6 +20,7 @@ from types import MappingProxyType
 from sandbox import kubebuilder
 from sandbox.activity import Activity, activity
 from sandbox.errors import BuildError
+from sandbox.locks import try_lock, wait_for_lock
 from sandbox.paths import cache_dir
 from sandbox.toolchain import Toolchain, install_toolchain, required_version, select_toolchain
 
@@ -148,11 +148,9 @@ def _build(cache: Path, packages: Mapping[str, str], environment: Mapping[str, s
 def _locked(path: Path) -> Iterator[None]:
     """Hold an exclusive lock on a file; the kernel frees it when the holder ends, however it ends."""
     with path.open("w", encoding="utf-8") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        if not try_lock(lock):
             with activity("Waiting for another build of the control plane"):
-                fcntl.flock(lock, fcntl.LOCK_EX)
+                wait_for_lock(lock)
         yield
 
 

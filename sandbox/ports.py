@@ -6,8 +6,6 @@ lock for as long as the sandbox lives: several sandboxes never choose the same o
 gets its port back.
 """
 
-import contextlib
-import fcntl
 import os
 import random
 import socket
@@ -17,6 +15,7 @@ from pathlib import Path
 from typing import IO, Self
 
 from sandbox.errors import SandboxError
+from sandbox.locks import try_lock
 
 FIRST, LAST = 20_000, 29_999
 """Below the usual ephemeral range (from 32768) and below node ports (from 30000)."""
@@ -56,7 +55,7 @@ class PortReservation:
         self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         for port in self._candidates:
             lock = (self._directory / f"{port}.lock").open("w", encoding="ascii")
-            if port not in self._held and _try_lock(lock) and _is_free(port):
+            if port not in self._held and try_lock(lock) and _is_free(port):
                 self._held[port] = lock
                 return port
             lock.close()
@@ -67,13 +66,6 @@ class PortReservation:
         for lock in self._held.values():
             lock.close()
         self._held.clear()
-
-
-def _try_lock(lock: IO[str]) -> bool:
-    with contextlib.suppress(BlockingIOError):
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        return True
-    return False
 
 
 def _is_free(port: int) -> bool:
