@@ -1,0 +1,141 @@
+"""The parts of Kubernetes objects that stowplan reads, as msgspec decodes them; every other field is skipped unparsed.
+
+Typed dictionaries, because the functions of `stowplan.model` take mappings; keys are the API's own.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, TypedDict
+
+import msgspec
+
+Quantities = dict[str, str | int | float]
+
+
+class OwnerReference(TypedDict, total=False):
+    """An entry of `metadata.ownerReferences`."""
+
+    kind: str
+    name: str
+    uid: str
+    controller: bool | None
+
+
+PodAnnotations = TypedDict("PodAnnotations", {"status.stowplan.dev/class-revision": str}, total=False)
+NodeAnnotations = TypedDict("NodeAnnotations", {"stowplan.dev/price-per-hour": str}, total=False)
+
+
+class PodMeta(TypedDict, total=False):
+    """`metadata` of a pod."""
+
+    uid: str
+    name: str
+    namespace: str
+    labels: dict[str, str] | None
+    annotations: PodAnnotations | None
+    ownerReferences: list[OwnerReference] | None
+    creationTimestamp: datetime | None
+    deletionTimestamp: datetime | None
+
+
+class Port(TypedDict, total=False):
+    """A container port."""
+
+    hostIP: str
+    hostPort: int
+    protocol: str
+
+
+class Resources(TypedDict, total=False):
+    """Requests and limits of a container or a pod."""
+
+    requests: Quantities | None
+    limits: Quantities | None
+
+
+class Container(TypedDict, total=False):
+    """A container or init container."""
+
+    restartPolicy: str | None
+    resources: Resources | None
+    ports: list[Port] | None
+
+
+class PodSpec(TypedDict, total=False):
+    """`spec` of a pod; what is only asked for its presence stays raw."""
+
+    nodeName: str
+    schedulerName: str
+    priority: int | None
+    containers: list[Container] | None
+    initContainers: list[Container] | None
+    resources: Resources | None
+    overhead: Quantities | None
+    nodeSelector: dict[str, str] | None
+    affinity: dict[str, Any] | None
+    tolerations: list[dict[str, Any]] | None
+    topologySpreadConstraints: list[dict[str, Any]] | None
+    volumes: list[dict[str, msgspec.Raw]] | None
+    resourceClaims: list[msgspec.Raw] | None
+    schedulingGates: list[msgspec.Raw] | None
+    schedulingGroup: dict[str, Any] | None
+    workloadRef: dict[str, Any] | None
+
+
+class PodStatus(TypedDict, total=False):
+    """`status` of a pod."""
+
+    phase: str
+    nominatedNodeName: str
+
+
+class PodObject(msgspec.Struct):
+    """A pod."""
+
+    metadata: PodMeta
+    spec: PodSpec
+    status: PodStatus = {}
+
+
+class NodeMeta(TypedDict, total=False):
+    """`metadata` of a node or namespace."""
+
+    name: str
+    labels: dict[str, str] | None
+    annotations: NodeAnnotations | None
+
+
+class NodeSpec(TypedDict, total=False):
+    """`spec` of a node."""
+
+    taints: list[dict[str, Any]] | None
+    unschedulable: bool | None
+
+
+class Condition(TypedDict):
+    """A condition of a node."""
+
+    type: str
+    status: str
+
+
+class NodeStatus(TypedDict, total=False):
+    """`status` of a node."""
+
+    allocatable: Quantities | None
+    conditions: list[Condition] | None
+
+
+class NodeObject(msgspec.Struct):
+    """A node."""
+
+    metadata: NodeMeta
+    spec: NodeSpec = {}
+    status: NodeStatus = {}
+
+
+class NamespaceObject(msgspec.Struct):
+    """A namespace."""
+
+    metadata: NodeMeta

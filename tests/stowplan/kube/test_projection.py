@@ -1,0 +1,330 @@
+"""Projection of API objects: semantics, sharing, and what is refused.
+
+Memory, measured on CPython 3.11 with 30,000 pods of 300 workloads (tracemalloc): 359 B a pod beyond its shared signature,
+493 B with its place in the extender's cache; 70 us of CPU a pod. 150,000 pods: 74 MB, 11 s.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import msgspec
+import pytest
+
+from stowplan.kube.projection import Namespace, SignatureInterner, project_namespace, project_node, project_pod
+from stowplan.model.node import Node
+from stowplan.model.pod import HostPort, Owner, Pod
+from stowplan.model.quantity import QuantityError
+from stowplan.model.selectors import Expression, LabelSelector, NodeSelectorTerm, Taint, Toleration
+
+GIB = 2**30
+ZONE = "topology.kubernetes.io/zone"
+
+
+def pod(
+    spec: dict[str, Any] | None = None, status: dict[str, Any] | None = None, interner: Any = None, **meta: Any
+) -> Pod:
+    """The projection of a pod `shop/web-1` with one container that asks for half a core."""
+    body = {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": "web-1", "namespace": "shop", "uid": "u1", "managedFields": [{"fieldsV1": {}}], **meta},
+        "spec": {"containers": [{"name": "c", "resources": {"requests": {"cpu": "500m"}}}], **(spec or {})},
+        "status": status or {},
+    }
+    return project_pod(json.dumps(body).encode(), interner)
+
+
+def node(labels: dict[str, str] | None = None, **parts: Any) -> Node:
+    """The projection of a ready node of 4 cores and 16 GiB."""
+    body: dict[str, Any] = {
+        "metadata": {"name": "n1", "labels": labels or {}, "annotations": parts.pop("annotations", None)},
+        "spec": parts.pop("spec", {}),
+        "status": {
+            "allocatable": {"cpu": "4", "memory": "16Gi", "pods": "110"},
+            "conditions": [{"type": "Ready", "status": "True", "message": "x"}],
+            **parts,
+        },
+    }
+    return project_node(json.dumps(body).encode())
+
+
+def test_identity_and_state_of_a_pod() -> None:
+    owner = {"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": "web-5d", "uid": "o1", "controller": True}
+
+    seen = pod(
+        spec={"nodeName": "n1", "schedulerName": "stowplan-scheduler", "priority": 7},
+        status={"phase": "Running", "nominatedNodeName": "n2"},
+        ownerReferences=[{"kind": "X", "name": "not-the-controller", "uid": "o0"}, owner],
+        creationTimestamp="1970-01-01T00:01:40Z",
+        labels={"app": "web"},
+    )
+
+    assert (seen.uid, seen.namespace, seen.name) == ("u1", "shop", "web-1")
+    assert seen.owner == Owner("ReplicaSet", "web-5d", "o1")
+    assert (seen.node_name, seen.nominated_node, seen.created_s) == ("n1", "n2", 100)
+    assert (seen.finished, seen.deleting, seen.gated, seen.pending) == (False, False, False, False)
+    assert seen.signature.owner_key == "ReplicaSet/web-5d"
+    assert seen.signature.scheduler_name == "stowplan-scheduler"
+    assert seen.signature.priority == 7
+    assert seen.signature.labels == (("app", "web"),)
+    assert seen.signature.unplannable == ""
+
+
+@pytest.mark.parametrize(
+    ("spec", "status", "meta", "attribute"),
+    [
+        ({}, {"phase": "Succeeded"}, {}, "finished"),
+        ({}, {"phase": "Failed"}, {}, "finished"),
+        ({}, {}, {"deletionTimestamp": "2026-01-01T00:00:00Z"}, "deleting"),
+        ({"schedulingGates": [{"name": "wait"}]}, {}, {}, "gated"),
+        ({}, {"phase": "Pending"}, {}, "pending"),
+    ],
+)
+def test_states(spec: dict[str, Any], status: dict[str, Any], meta: dict[str, Any], attribute: str) -> None:
+    assert getattr(pod(spec, status, **meta), attribute)
+
+
+def test_requests_are_effective_and_count_the_pod_slot() -> None:
+    # sidecar 100m stays; the init container needs 100m + 2000m before the apps' 100m + 500m: the peak is 2100m.
+    spec = {
+        "initContainers": [
+            {"name": "mesh", "restartPolicy": "Always", "resources": {"requests": {"cpu": "100m"}}},
+            {"name": "load", "resources": {"requests": {"cpu": "2"}}},
+        ],
+        "overhead": {"memory": "64Mi"},
+    }
+
+    assert pod(spec).signature.requests == (("cpu", 2100), ("memory", 64 * 2**20), ("pods", 1))
+
+
+def test_a_broken_quantity_is_an_error() -> None:
+    with pytest.raises(QuantityError):
+        pod({"containers": [{"resources": {"requests": {"cpu": "lots"}}}]})
+
+
+@pytest.mark.parametrize("raw", [b"", b"[]", b'{"metadata": {}}', b'{"metadata": {"labels": {"a": 1}}, "spec": {}}'])
+def test_what_is_no_pod_is_an_error(raw: bytes) -> None:
+    with pytest.raises(msgspec.DecodeError):
+        project_pod(raw)
+
+
+def test_replicas_share_one_signature_object() -> None:
+    interner = SignatureInterner()
+    label = "statefulset.kubernetes.io/pod-name"
+
+    first = pod(
+        interner=interner, name="db-0", labels={"app": "db", label: "db-0", "apps.kubernetes.io/pod-index": "0"}
+    )
+    second = pod(
+        interner=interner, name="db-1", labels={"app": "db", label: "db-1", "apps.kubernetes.io/pod-index": "1"}
+    )
+
+    assert first.signature is second.signature
+    assert len(interner) == 1
+
+
+def test_the_interner_is_bounded() -> None:
+    interner = SignatureInterner(limit=2)
+
+    for i in range(5):
+        pod(interner=interner, labels={"i": str(i)})
+
+    assert len(interner) == 2
+
+
+def test_daemon_pods_share_once_they_are_bound() -> None:
+    interner = SignatureInterner()
+    owner = [{"kind": "DaemonSet", "name": "log", "uid": "o", "controller": True}]
+
+    def daemon(node_name: str, bound_to: str = "") -> Pod:
+        term = {"matchFields": [{"key": "metadata.name", "operator": "In", "values": [node_name]}]}
+        required = {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": [term]}}
+        spec = {"affinity": {"nodeAffinity": required}, "nodeName": bound_to}
+        return pod(spec, interner=interner, ownerReferences=owner)
+
+    assert daemon("n1", "n1").signature is daemon("n2", "n2").signature
+    waiting = daemon("n1").signature.required_nodes
+    assert waiting == (NodeSelectorTerm(fields=(Expression("metadata.name", "In", ("n1",)),)),)
+
+
+@pytest.mark.parametrize(
+    ("annotations", "labels", "expected"),
+    [
+        ({"status.stowplan.dev/class-revision": "batch.r12"}, {"stowplan.dev/class": "typo"}, "batch"),
+        ({}, {"stowplan.dev/class": "critical"}, "critical"),
+        ({}, {}, ""),
+    ],
+)
+def test_the_decided_class_wins_over_the_label(
+    annotations: dict[str, str], labels: dict[str, str], expected: str
+) -> None:
+    assert pod(annotations=annotations, labels=labels).signature.workload_class == expected
+
+
+def test_node_constraints() -> None:
+    preferred = {"weight": 5, "preference": {"matchExpressions": [{"key": "a", "operator": "Exists"}]}}
+    seen = pod(
+        {
+            "nodeSelector": {"disk": "ssd"},
+            "tolerations": [{"key": "gpu", "operator": "Exists", "effect": "NoSchedule"}],
+            "affinity": {"nodeAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": [preferred]}},
+        }
+    ).signature
+
+    assert seen.node_selector == (Expression("disk", "In", ("ssd",)),)
+    assert seen.required_nodes is None
+    assert seen.tolerations == (Toleration("gpu", "Exists", "", "NoSchedule"),)
+    assert [(p.weight, p.term.expressions) for p in seen.preferred_nodes] == [(5, (Expression("a", "Exists"),))]
+
+
+def test_host_ports_of_containers_and_sidecars_count() -> None:
+    spec = {
+        "containers": [{"ports": [{"containerPort": 80, "hostPort": 8080}, {"containerPort": 81}]}],
+        "initContainers": [
+            {"restartPolicy": "Always", "ports": [{"hostPort": 53, "protocol": "UDP", "hostIP": "10.0.0.1"}]},
+            {"ports": [{"hostPort": 9999}]},  # runs before the others and is gone
+        ],
+    }
+
+    assert pod(spec).signature.host_ports == (HostPort("10.0.0.1", "UDP", 53), HostPort("0.0.0.0", "TCP", 8080))
+
+
+def test_spread_with_defaults_and_own_label_values() -> None:
+    constraint = {
+        "maxSkew": 2,
+        "topologyKey": ZONE,
+        "whenUnsatisfiable": "DoNotSchedule",
+        "labelSelector": {"matchLabels": {"app": "web"}},
+        "matchLabelKeys": ["pod-template-hash", "absent"],
+    }
+
+    (seen,) = pod(
+        {"topologySpreadConstraints": [constraint]}, labels={"app": "web", "pod-template-hash": "5d"}
+    ).signature.spread
+
+    assert (seen.topology_key, seen.max_skew, seen.hard, seen.min_domains) == (ZONE, 2, True, 1)
+    assert seen.honor_node_affinity
+    assert not seen.honor_taints
+    own = Expression("pod-template-hash", "In", ("5d",))
+    assert seen.selector == LabelSelector((Expression("app", "In", ("web",)), own))
+
+
+def test_a_selector_that_the_api_server_has_merged_already_is_not_merged_twice() -> None:
+    term = {
+        "topologyKey": ZONE,
+        "labelSelector": {"matchExpressions": [{"key": "hash", "operator": "In", "values": ["5d"]}]},
+        "matchLabelKeys": ["hash"],
+        "mismatchLabelKeys": ["tenant"],
+    }
+    affinity = {"podAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [term]}}
+
+    (seen,) = pod({"affinity": affinity}, labels={"hash": "5d", "tenant": "t"}).signature.affinity
+
+    assert seen.selector == LabelSelector((Expression("hash", "In", ("5d",)), Expression("tenant", "NotIn", ("t",))))
+    assert seen.namespaces == ("shop",)
+
+
+@pytest.mark.parametrize(
+    ("where", "namespaces", "by_label"),
+    [
+        ({}, ("shop",), None),
+        ({"namespaces": ["b", "a"]}, ("a", "b"), None),
+        ({"namespaceSelector": {}}, (), LabelSelector()),
+        ({"namespaceSelector": {}, "namespaces": ["a"]}, ("a",), LabelSelector()),
+    ],
+)
+def test_namespaces_of_a_term(
+    where: dict[str, Any], namespaces: tuple[str, ...], by_label: LabelSelector | None
+) -> None:
+    term = {"topologyKey": ZONE, "labelSelector": {}, **where}
+    weighted = {"weight": 3, "podAffinityTerm": term}
+    anti = {
+        "requiredDuringSchedulingIgnoredDuringExecution": [term],
+        "preferredDuringSchedulingIgnoredDuringExecution": [weighted],
+    }
+
+    seen = pod({"affinity": {"podAntiAffinity": anti}}).signature
+
+    assert (seen.anti_affinity[0].namespaces, seen.anti_affinity[0].namespace_selector) == (namespaces, by_label)
+    assert seen.preferred_affinity[0].weight == -3  # preferred anti-affinity weighs against
+
+
+@pytest.mark.parametrize(
+    ("spec", "expected"),
+    [
+        ({"volumes": [{"name": "tmp", "emptyDir": {}}, {"name": "cfg", "configMap": {"name": "x"}}]}, ""),
+        (
+            {"volumes": [{"name": "data", "persistentVolumeClaim": {"claimName": "d-0"}}]},
+            "volume data: persistentVolumeClaim",
+        ),
+        ({"volumes": [{"name": "scratch", "ephemeral": {}}]}, "volume scratch: ephemeral"),
+        ({"volumes": [{"name": "s", "csi": {"driver": "d"}}]}, "volume s: csi"),
+        ({"resourceClaims": [{"name": "gpu"}]}, "resource claims"),
+        ({"schedulingGroup": {"podGroupName": "g"}}, "scheduling group"),
+        ({"workloadRef": {"name": "g"}}, "scheduling group"),
+    ],
+)
+def test_needs_that_a_signature_does_not_carry_make_a_pod_unplannable(spec: dict[str, Any], expected: str) -> None:
+    assert pod(spec).signature.unplannable == expected
+
+
+def test_a_selector_over_a_label_that_is_left_out_makes_a_pod_unplannable() -> None:
+    key = "apps.kubernetes.io/pod-index"
+    constraint = {
+        "maxSkew": 1,
+        "topologyKey": ZONE,
+        "whenUnsatisfiable": "DoNotSchedule",
+        "labelSelector": {},
+        "matchLabelKeys": [key],
+    }
+
+    seen = pod({"topologySpreadConstraints": [constraint]}, labels={key: "3"}).signature
+
+    assert seen.unplannable == f"selector over label {key}"
+
+
+def test_a_node() -> None:
+    labels = {ZONE: "us-east-1a", "node.kubernetes.io/instance-type": "m5.xlarge"}
+    taint = {"key": "gpu", "effect": "NoSchedule"}
+
+    seen = node(labels, spec={"taints": [taint], "unschedulable": True})
+
+    assert seen.allocatable == {"cpu": 4000, "memory": 16 * GIB, "pods": 110}
+    assert seen.taints == (Taint("gpu", "", "NoSchedule"),)
+    assert (seen.unschedulable, seen.ready, seen.zone, seen.instance_type) == (True, True, "us-east-1a", "m5.xlarge")
+
+
+@pytest.mark.parametrize("conditions", [[], None, [{"type": "Ready", "status": "Unknown"}]])
+def test_a_node_that_does_not_say_it_is_ready_is_not(conditions: Any) -> None:
+    assert not node(conditions=conditions).ready
+
+
+@pytest.mark.parametrize(
+    ("labels", "annotations", "expected"),
+    [
+        # the annotation, in dollars, wins over label and catalog
+        ({"node.kubernetes.io/instance-type": "m5.xlarge"}, {"stowplan.dev/price-per-hour": "0.5"}, 500_000),
+        ({"stowplan.dev/price-per-hour": "1"}, {}, 1_000_000),
+        # m5.xlarge in us-east-1 costs 0.192 $/h
+        ({"node.kubernetes.io/instance-type": "m5.xlarge"}, {}, 192_000),
+        # a typing error cannot make a node free
+        ({"node.kubernetes.io/instance-type": "m5.xlarge"}, {"stowplan.dev/price-per-hour": "cheap"}, 192_000),
+        ({"node.kubernetes.io/instance-type": "m5.xlarge"}, {"stowplan.dev/price-per-hour": "-1"}, 192_000),
+        # spot of a listed type: 192000 * 6655 // 31611 = 40421
+        ({"node.kubernetes.io/instance-type": "m5.xlarge", "karpenter.sh/capacity-type": "spot"}, {}, 40_421),
+        # unknown type: 4 cores * 31611 + 16 GiB * 4237 = 194236
+        ({}, {}, 194_236),
+        # the same as spot: 4 * 6655 + 16 * 892 = 40892
+        ({"cloud.google.com/gke-spot": "true"}, {}, 40_892),
+    ],
+)
+def test_the_price_of_a_node(labels: dict[str, str], annotations: dict[str, str], expected: int) -> None:
+    assert node(labels, annotations=annotations).price_micro_usd_per_hour == expected
+
+
+def test_a_namespace() -> None:
+    raw = b'{"metadata": {"name": "shop", "labels": {"team": "a"}}, "spec": {"finalizers": ["kubernetes"]}}'
+
+    assert project_namespace(raw) == Namespace("shop", {"team": "a"})
