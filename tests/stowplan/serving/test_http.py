@@ -166,9 +166,12 @@ async def test_a_request_in_flight_is_finished() -> None:
 
 @pytest.mark.parametrize(("size", "status"), [(8 * 1024 * 1024, 200), (8 * 1024 * 1024 + 1, 413)])
 async def test_bodies_beyond_the_limit_are_refused(size: int, status: int) -> None:
-    async with replicas(drain_seconds=0.0) as (first, _), aiohttp.ClientSession() as session:
-        async with session.post(f"http://127.0.0.1:{first.port}/", data=io.BytesIO(b"x" * size)) as response:
-            assert response.status == status
+    async with (
+        replicas(drain_seconds=0.0) as (first, _),
+        aiohttp.ClientSession() as session,
+        session.post(f"http://127.0.0.1:{first.port}/", data=io.BytesIO(b"x" * size)) as response,
+    ):
+        assert response.status == status
 
 
 async def test_a_signal_begins_the_drain() -> None:

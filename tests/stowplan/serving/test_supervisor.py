@@ -1,0 +1,143 @@
+"""The supervisor with real processes: hung, crashed, stopped and orphaned children."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from stowplan.serving.supervisor import Patience, heartbeat, restarts
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+SERVER = """
+import asyncio, os, pathlib, signal, sys
+from stowplan.serving.supervisor import heartbeat, restarts
+
+async def main():
+    stop = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
+    beating = asyncio.create_task(heartbeat(0.05))
+    await asyncio.sleep(0.1)
+    (pathlib.Path(sys.argv[1]) / f"child{restarts()}").write_text(str(os.getpid()))
+    await stop.wait()
+
+asyncio.run(main())
+sys.exit(7)
+"""
+PARENT = """
+import sys
+from stowplan.serving.supervisor import Patience, run_supervised
+
+patience = Patience(heartbeat=0.6, startup=20.0, grace=10.0, backoff=0.05)
+sys.exit(run_supervised([sys.executable, "-c", *sys.argv[1:]], patience=patience))
+"""
+
+
+@contextlib.contextmanager
+def supervised(program: str, directory: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """A supervisor of a Python program."""
+    root = Path(__file__).parents[3]
+    command = [sys.executable, "-c", PARENT, program, str(directory)]
+    parent = subprocess.Popen(command, cwd=root, stderr=subprocess.DEVNULL)
+    try:
+        yield parent
+    finally:
+        parent.kill()
+        parent.wait()
+
+
+def until(condition: Callable[[], object]) -> None:
+    for _ in range(3000):
+        if condition():
+            return
+        time.sleep(0.01)
+    pytest.fail("waited 30 s in vain")
+
+
+def pid_of(directory: Path, number: int) -> int:
+    """The pid that child ``number`` wrote once it was up."""
+    path = directory / f"child{number}"
+    until(lambda: path.exists() and path.read_text())
+    return int(path.read_text())
+
+
+def alive(pid: int) -> bool:
+    """Whether the process runs (a zombie does not)."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+@pytest.mark.slow
+def test_a_hung_child_is_replaced_and_sigterm_reaches_the_new_one(tmp_path: Path) -> None:
+    with supervised(SERVER, tmp_path) as parent:
+        first = pid_of(tmp_path, 0)
+        os.kill(first, signal.SIGSTOP)
+
+        second = pid_of(tmp_path, 1)
+
+        assert second != first
+        assert not alive(first)
+        parent.send_signal(signal.SIGTERM)
+        assert parent.wait(20) == 7  # the child's own status after a clean end
+        assert not alive(second)
+
+
+@pytest.mark.slow
+def test_a_crashed_child_is_replaced(tmp_path: Path) -> None:
+    with supervised(SERVER, tmp_path):
+        os.kill(pid_of(tmp_path, 0), signal.SIGKILL)
+        os.kill(pid_of(tmp_path, 1), signal.SIGSEGV)
+
+        assert alive(pid_of(tmp_path, 2))
+
+
+@pytest.mark.slow
+def test_a_child_does_not_outlive_its_parent(tmp_path: Path) -> None:
+    with supervised(SERVER, tmp_path) as parent:
+        child = pid_of(tmp_path, 0)
+        parent.kill()
+        until(lambda: not alive(child))
+
+
+@pytest.mark.parametrize(
+    ("program", "status"),
+    [
+        ("raise SystemExit(2)", 2),  # a start-up error is shown, not repeated
+        ("raise SystemExit(0)", 0),
+        ("import os, signal; os.kill(os.getpid(), signal.SIGKILL)", 137),
+    ],
+)
+def test_an_end_before_the_first_heartbeat_is_final(tmp_path: Path, program: str, status: int) -> None:
+    with supervised(program, tmp_path) as parent:
+        assert parent.wait(30) == status
+
+
+@pytest.mark.slow
+def test_a_blocked_event_loop_is_a_hung_child(tmp_path: Path) -> None:
+    blocking = SERVER.replace("await stop.wait()", "import time; time.sleep(600)")
+    with supervised(blocking, tmp_path):
+        first = pid_of(tmp_path, 0)
+        assert pid_of(tmp_path, 1) != first
+
+
+async def test_without_a_supervisor_the_heartbeat_returns(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("SUPERVISOR_HEARTBEAT_FD", raising=False)
+    await heartbeat()
+    assert restarts() == 0
+
+
+def test_backoff_doubles_up_to_its_limit() -> None:
+    waits = [Patience().before_restart(failures) for failures in (1, 2, 3, 6, 7, 1000)]
+    # 0.1 s doubled: 0.1, 0.2, 0.4, ..., 3.2 for the sixth; then the limit of 5 s.
+    assert waits == pytest.approx([0.1, 0.2, 0.4, 3.2, 5.0, 5.0])
