@@ -25,8 +25,7 @@ _STAGES = (
     "node/heartbeat-with-lease/node-heartbeat-with-lease.yaml",
     "pod/fast/pod-ready.yaml",
     "pod/fast/pod-delete.yaml",
-    # The general one, not the fast one: it waits 1 s to 5 s, or as long as the annotation
-    # pod-complete.stage.kwok.x-k8s.io/delay (with ...jitter-delay) on a Job's pod says.
+    # The general one, not the fast one: it waits, and obeys annotations (see jobs.py).
     "pod/general/pod-complete.yaml",
 )
 

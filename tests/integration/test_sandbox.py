@@ -3,10 +3,14 @@
 import json
 import os
 import signal
+import ssl
 import subprocess
 import sys
 import textwrap
+import urllib.error
+import urllib.request
 from collections.abc import Callable, Iterator, Mapping
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +19,10 @@ import pytest
 from sandbox import lifecycle
 from sandbox.control_plane import ControlPlane, SandboxSettings
 from sandbox.errors import ComponentFailedError, SandboxError
+from sandbox.jobs import completes_after
 from sandbox.nodes import create_nodes, node_manifest, wait_ready
 from sandbox.paths import sandbox_dir
-from sandbox.probe import wait_until
+from sandbox.probe import healthy, wait_until
 from sandbox.processes import ProcessIdentity
 from sandbox.status import ComponentStatus, read_keeper, read_status
 from stowplan.catalog import load_catalog
@@ -116,9 +121,7 @@ def test_pods_of_a_deployment_run(control_plane: ControlPlane, kubectl: Kubectl,
 def test_jobs_complete_and_an_annotation_says_when(
     control_plane: ControlPlane, kubectl: Kubectl, namespace: str
 ) -> None:
-    delay = "pod-complete.stage.kwok.x-k8s.io/delay"
-    jitter = "pod-complete.stage.kwok.x-k8s.io/jitter-delay"
-    kubectl("create", "-n", namespace, "-f", "-", stdin=job("long", {delay: "1h", jitter: "1h"}))
+    kubectl("create", "-n", namespace, "-f", "-", stdin=job("long", completes_after(3600)))
     kubectl("create", "-n", namespace, "-f", "-", stdin=job("short", {}))
 
     control_plane.kubectl("wait", "--for=condition=Complete", "job/short", "-n", namespace, "--timeout=60s")
@@ -127,17 +130,32 @@ def test_jobs_complete_and_an_annotation_says_when(
     assert "succeeded" not in kubectl("get", "job", "long", "-n", namespace)["status"]
 
 
-def test_nobody_gets_in_without_credentials(control_plane: ControlPlane) -> None:
-    kubectl = str(control_plane.bin("kubectl"))
-    server = [f"--server={control_plane.url}", f"--certificate-authority={control_plane.ca_file}"]
-    # /dev/null: no kubeconfig, so no credentials; a token that nobody signed is no better.
-    for credentials in (["--token=made-up"], ["--username=anyone", "--password=anything"]):
-        command = [kubectl, "--kubeconfig=/dev/null", *server, *credentials, "get", "namespaces"]
+@pytest.mark.parametrize("headers", [{}, {"Authorization": "Bearer made-up"}], ids=["anonymous", "wrong token"])
+def test_nobody_gets_in_without_credentials(control_plane: ControlPlane, headers: dict[str, str]) -> None:
+    context = ssl.create_default_context(cafile=str(control_plane.ca_file))
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=context))
+    opener.addheaders = list(headers.items())
 
-        result = subprocess.run(command, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
+    with pytest.raises(urllib.error.HTTPError) as refusal:
+        opener.open(f"{control_plane.url}/api", timeout=10)
 
-        assert result.returncode != 0
-        assert "Unauthorized" in result.stderr or "must be logged in" in result.stderr
+    with refusal.value as answer:
+        assert answer.code == HTTPStatus.UNAUTHORIZED
+
+
+def test_the_api_server_needs_our_authority(control_plane: ControlPlane) -> None:
+    # The system's authorities did not sign it, so a client that was not told about ours refuses to talk.
+    with pytest.raises(urllib.error.URLError, match="CERTIFICATE_VERIFY_FAILED"):
+        urllib.request.build_opener(urllib.request.ProxyHandler({})).open(control_plane.url, timeout=10)
+
+
+def test_etcd_is_closed_to_users_of_the_api(control_plane: ControlPlane) -> None:
+    context = ssl.create_default_context(cafile=str(control_plane.pki.path("etcd-ca.crt")))
+    context.load_cert_chain(control_plane.pki.path("admin.crt"), control_plane.pki.path("admin.key"))
+
+    assert not healthy(f"https://127.0.0.1:{control_plane.port('etcd')}/health", context)
+    context.load_cert_chain(control_plane.pki.path("etcd-client.crt"), control_plane.pki.path("etcd-client.key"))
+    assert healthy(f"https://127.0.0.1:{control_plane.port('etcd')}/health", context)
 
 
 def test_a_user_may_only_what_rbac_grants(control_plane: ControlPlane) -> None:
