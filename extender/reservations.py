@@ -1,0 +1,88 @@
+"""Pods that have been answered for but not yet been seen on a node.
+
+A watch event lags the scheduler's decision by tens of milliseconds; until it comes, the room answered for is held, so that the next
+pod is not sent to the same place. Every answer is speculative: a reservation ends by event, by a newer answer, or by its TTL.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from stowplan.model.pod import PodSignature
+
+TTL_SECONDS: Final = 5.0
+"""Longer than a binding takes, short enough that a failed one does not keep room empty for long."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reservation:
+    """Room held for one pod until `expires` (the clock's seconds)."""
+
+    uid: str
+    signature: PodSignature
+    node: str
+    expires: float
+
+
+class Reservations:
+    """At most one reservation per pod UID.
+
+    Args:
+        clock: monotonic seconds.
+        ttl: seconds until room answered for is given back.
+    """
+
+    def __init__(self, clock: Callable[[], float], ttl: float = TTL_SECONDS) -> None:
+        self.expired = 0
+        """Reservations that ended by TTL: bindings that failed, or a watch that lags."""
+        self._clock = clock
+        self._ttl = ttl
+        self._by_uid: dict[str, Reservation] = {}  # in the order of expiry
+        self._by_node: dict[str, dict[str, Reservation]] = {}
+
+    def __len__(self) -> int:
+        return len(self._by_uid)
+
+    def take(self, uid: str, signature: PodSignature, node: str) -> None:
+        """Hold room for the pod on the node; replaces what was held for it."""
+        self.release(uid)
+        reservation = Reservation(uid, signature, node, self._clock() + self._ttl)
+        self._by_uid[uid] = reservation
+        self._by_node.setdefault(node, {})[uid] = reservation
+
+    def release(self, uid: str) -> None:
+        """Give back what is held for the pod: it was seen on a node, or is gone. Unknown ones are ignored."""
+        reservation = self._by_uid.pop(uid, None)
+        if reservation is None:
+            return
+        held = self._by_node[reservation.node]
+        del held[uid]
+        if not held:
+            del self._by_node[reservation.node]
+
+    def expire(self) -> None:
+        """Give back what was held for too long. Costs only as much as there is to give back."""
+        now = self._clock()
+        while self._by_uid:
+            oldest = next(iter(self._by_uid.values()))
+            if oldest.expires > now:
+                return
+            self.release(oldest.uid)
+            self.expired += 1
+
+    def used(self, node: str, besides: str = "") -> Mapping[str, int]:
+        """Requests held on the node, without those of the pod `besides` (its own reservation is not in its way)."""
+        total: dict[str, int] = {}
+        for uid, reservation in self._by_node.get(node, {}).items():
+            if uid == besides:
+                continue
+            for resource, amount in reservation.signature.requests:
+                total[resource] = total.get(resource, 0) + amount
+        return total
+
+    def held(self, signature: PodSignature, node: str, besides: str = "") -> int:
+        """Reservations of this signature on the node, without the one of the pod `besides`."""
+        here = self._by_node.get(node, {})
+        return sum(1 for uid, r in here.items() if uid != besides and r.signature == signature)

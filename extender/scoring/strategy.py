@@ -1,0 +1,42 @@
+"""What a scoring strategy is: a pure function over integers from a pod and a node to how good the node is for it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from stowplan.model.resources import Amounts
+
+SCALE = 1000
+"""Shares are counted in thousandths."""
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A node on which the pod fits, as strategies see it."""
+
+    asked: Amounts
+    """Effective requests of the pod."""
+    used: Amounts
+    """Requests of the node's pods, reservations included."""
+    allocatable: Amounts
+    price_micro_usd_per_hour: int
+    occupied: bool
+    """Whether pods other than DaemonSets' stand there: such a node is paid for anyway, an empty one could go away."""
+
+
+Strategy = Callable[[Candidate], int]
+"""Larger is better. Values of different strategies cannot be compared."""
+
+
+def free_shares(candidate: Candidate) -> Mapping[str, int]:
+    """What is left of CPU and memory once the pod is there, in thousandths of the allocatable; never negative."""
+    return {
+        resource: _share(candidate, resource) for resource in ("cpu", "memory") if candidate.allocatable.get(resource)
+    }
+
+
+def _share(candidate: Candidate, resource: str) -> int:
+    capacity = candidate.allocatable[resource]
+    left = capacity - candidate.used.get(resource, 0) - candidate.asked.get(resource, 0)
+    return max(0, left) * SCALE // capacity
