@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
+import uvloop
 from cryptography import x509
 from prometheus_client import CollectorRegistry
 
@@ -193,3 +194,20 @@ def test_a_first_pair_that_does_not_load_is_an_error(tmp_path: Path) -> None:
         server_context(KeyPair(FIRST.certificate, SECOND.key))
     with pytest.raises(FileNotFoundError):
         ReloadingContext(tmp_path / "absent", tmp_path / "absent")
+
+
+def test_uvloop_serves_the_new_leaf_too(files: Files) -> None:
+    async def story() -> None:
+        async with echoing(files.reloading.context) as port:
+            reader, writer = old = await connect(port)
+            assert await served(port) == expires_at(FIRST.certificate)
+            files.write(SECOND)
+            files.reloading.check()
+            assert await served(port) == expires_at(SECOND.certificate)
+            assert await served(port, "127.0.0.1") == expires_at(SECOND.certificate)
+            writer.write(b"still here\n")
+            assert await reader.readline() == b"still here\n"
+            await disconnect(old)
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(story())
