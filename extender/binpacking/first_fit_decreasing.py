@@ -1,0 +1,148 @@
+"""The greedy packer: price-weighted best fit decreasing. It is the solver's hint and the plan where the solver has nothing better.
+
+Items by priority, then by what they are worth; nodes in use before empty ones; among those in use the tightest fit, among empty ones the
+lowest price for what they would hold.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Final
+
+from extender.binpacking.discomfort import load_permille, load_weights, placement_cost
+from extender.binpacking.feasibility import Packing
+from extender.binpacking.instance import Instance
+from extender.binpacking.prices import total_worth
+
+_PASSES: Final = 4
+"""An item may wait for another (affinity, spread); what is left after this many rounds stays unplaced."""
+_SCALE: Final = 1000
+
+Slots = Mapping[int, Mapping[int, int]]
+"""Item -> bin -> pods."""
+Value = tuple[int, ...]
+"""Smaller is better; compared in order."""
+
+
+class Opening(StrEnum):
+    """How an empty node is chosen."""
+
+    PER_POD = "per-pod"
+    """Lowest price per pod of this item that it would hold."""
+    PER_WORTH = "per-worth"
+    """Lowest price per worth of everything still waiting that it would hold: a large node pays when much is to come."""
+
+
+def first_fit_decreasing(instance: Instance, opening: Opening = Opening.PER_POD, seed: Slots | None = None) -> Packing:
+    """Pack greedily.
+
+    Args:
+        instance: what to pack where.
+        opening: how to choose among empty nodes.
+        seed: slots (of the last plan) to take first, as far as they are admitted and wanted.
+    """
+    packer = _Packer(instance, opening)
+    if seed:
+        packer.take(seed)
+    order = decreasing(instance)
+    for _ in range(_PASSES):
+        placed = [packer.fill(item) for item in order]
+        if not any(placed):
+            break
+    return packer.packing
+
+
+def decreasing(instance: Instance) -> list[int]:
+    """Items by priority, then those that others' affinity waits for, then by worth of one pod, largest first; ties by index."""
+
+    def key(item: int) -> Value:
+        rule = instance.affinities.get(item)
+        waits = rule is not None and item not in rule.matching
+        return (-instance.priority(item), int(waits), -total_worth(instance.items[item].requests), item)
+
+    return sorted(range(len(instance.items)), key=key)
+
+
+class _Packer:
+    def __init__(self, instance: Instance, opening: Opening) -> None:
+        self.packing = Packing(instance)
+        self._instance = instance
+        self._opening = opening
+        self._weights = load_weights(instance)
+        self._worth = [total_worth(b.free) for b in instance.bins]
+        self._waiting: dict[str, int] = {}
+        for item in instance.items:
+            for name, amount in item.requests.items():
+                self._waiting[name] = self._waiting.get(name, 0) + amount * item.count
+
+    def take(self, seed: Slots) -> None:
+        """Place the slots of a seed where they are still admitted."""
+        for item, nodes in sorted(seed.items()):
+            eligible = frozenset(self._instance.eligible[item])
+            for node, count in sorted(nodes.items()):
+                for _ in range(count if node in eligible else 0):
+                    if self.packing.left(item) <= 0 or self.packing.refuses(item, node) is not None:
+                        break
+                    self._place(item, node)
+
+    def fill(self, item: int) -> bool:
+        """Place as many pods of an item as the bins take; whether any was placed."""
+        left = self.packing.left(item)
+        if not left:
+            return False
+        heap = [(self._value(item, n, left), n) for n in self._instance.eligible[item] if self.packing.room(item, n)]
+        heapq.heapify(heap)
+        deferred: list[tuple[Value, int]] = []
+        before = left
+        while left and heap:
+            value, node = heapq.heappop(heap)
+            refusal = self.packing.refuses(item, node)
+            if refusal is not None:
+                if refusal.passing:
+                    deferred.append((value, node))
+                continue
+            fresh = self._value(item, node, left)
+            if heap and (fresh, node) > heap[0]:  # other placements made it worse since it was valued
+                heapq.heappush(heap, (fresh, node))
+                continue
+            self._place(item, node)
+            left -= 1
+            for entry in (*deferred, (self._value(item, node, left), node)):
+                heapq.heappush(heap, entry)
+            deferred.clear()
+        return left < before
+
+    def _place(self, item: int, node: int) -> None:
+        self.packing.add(item, node)
+        for name, amount in self._instance.items[item].requests.items():
+            self._waiting[name] -= amount
+
+    def _value(self, item: int, node: int, left: int) -> Value:
+        place = self._instance.bins[node]
+        requests = self._instance.items[item].requests
+        opens = place.empty and not self.packing.on_bin.get(node)
+        price = self._price_of_opening(item, node, left) if opens else 0
+        free = self.packing.free[node]
+        leftover = total_worth(free) - total_worth(requests)
+        soft = self.packing.soft_excess(item, node)
+        unmet = placement_cost(self._instance, item, node)
+        return (int(opens), price, soft, self._overload(item, node), unmet, leftover, node)
+
+    def _price_of_opening(self, item: int, node: int, left: int) -> int:
+        place = self._instance.bins[node]
+        if self._opening is Opening.PER_POD:
+            return place.price * _SCALE // max(1, min(left, self.packing.room(item, node)))
+        held = {name: min(amount, self._waiting.get(name, 0)) for name, amount in place.free.items()}
+        return place.price * _SCALE // max(1, total_worth(held))
+
+    def _overload(self, item: int, node: int) -> int:
+        """Permille of CPU above the bound of the item's class after one more pod."""
+        bounded = self._weights.get(self._instance.items[item].class_name)
+        if bounded is None:
+            return 0
+        place = self._instance.bins[node]
+        added = place.free.get("cpu", 0) - self.packing.free[node].get("cpu", 0)
+        load = load_permille(place, added + self._instance.items[item].requests.get("cpu", 0))
+        return max(0, load - bounded[0])
