@@ -29,5 +29,5 @@ class RecentCalls:
         now = self._clock()
         self._until.pop(uid, None)
         self._until[uid] = now + self._window
-        while len(self._until) > self._limit or next(iter(self._until.values())) <= now:
+        while self._until and (len(self._until) > self._limit or next(iter(self._until.values())) <= now):
             self._until.pop(next(iter(self._until)))

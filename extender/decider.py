@@ -1,0 +1,196 @@
+"""From the arguments of a call to its answer: gathers the view, asks the pure decision, holds room, counts, remembers."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final, TypeVar
+
+from extender.cache import Cache
+from extender.candidates import View, fill_order
+from extender.decision_log import Decision, DecisionLog
+from extender.metrics import ExtenderMetrics
+from extender.narrowing import Narrowed, narrow
+from extender.outcomes import NARROWING, Outcome
+from extender.plan import Plan
+from extender.prioritize import Prioritized, prioritize
+from extender.recent_calls import RecentCalls
+from extender.reservations import Reservations
+from extender.scoring import strategy_named
+from extender.settings import ExtenderSettings
+from extender.slots import SlotLedger
+from extender.wire import ExtenderArgs
+from stowplan.kube.projection import SignatureInterner, project_pod
+from stowplan.model.pod import Pod
+
+T = TypeVar("T")
+
+log = logging.getLogger(__name__)
+
+FILTER: Final = "filter"
+PRIORITIZE: Final = "prioritize"
+_ORDER_SECONDS: Final = 1.0
+_LOGGED_OPTIONS: Final = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Clocks:
+    """Time, injected."""
+
+    monotonic: Callable[[], float]
+    """Seconds from anywhere, for ages."""
+    wall: Callable[[], float]
+    """Unix seconds, to compare with creation timestamps."""
+
+
+class Decider:
+    """Answers calls. Never raises; on doubt the answer changes nothing.
+
+    Args:
+        settings: channel, breadth, windows.
+        cache: the cluster; whoever feeds it tells `reservations` and `ledger` of bindings.
+        ledger: slots left of the plan.
+        reservations: room held.
+        plan: the plan that is current now.
+        trouble: why the cache cannot be trusted now, or None.
+        metrics: where it is counted.
+        clocks: time.
+    """
+
+    def __init__(
+        self,
+        *,
+        settings: ExtenderSettings,
+        cache: Cache,
+        ledger: SlotLedger,
+        reservations: Reservations,
+        plan: Callable[[], Plan],
+        trouble: Callable[[], Outcome | None],
+        metrics: ExtenderMetrics,
+        clocks: Clocks,
+    ) -> None:
+        self.decisions = DecisionLog()
+        self._settings = settings
+        self._cache = cache
+        self._ledger = ledger
+        self._reservations = reservations
+        self._plan = plan
+        self._trouble = trouble
+        self._metrics = metrics
+        self._clocks = clocks
+        self._strategy = strategy_named(settings.strategy)
+        self._breadth = settings.breadth
+        self._interner = SignatureInterner()
+        self._named = {verb: RecentCalls(clocks.monotonic, settings.retry_window) for verb in (FILTER, PRIORITIZE)}
+        self._own_order: tuple[str, ...] = ()
+        self._own_order_until = float("-inf")
+
+    def filter(self, args: ExtenderArgs) -> Sequence[str]:
+        """The names to keep: never none of several, always out of those given."""
+        if self._settings.channel not in ("narrow", "both"):
+            return self._abstain(FILTER, Outcome.OFF, args.names)
+        try:
+            return self._filter(args)
+        except Exception:
+            log.exception("filter failed; the names are returned unchanged")
+            return self._abstain(FILTER, Outcome.ERROR, args.names)
+
+    def prioritize(self, args: ExtenderArgs) -> Sequence[tuple[str, int]]:
+        """Scores for the best few of the names given, or nothing."""
+        if self._settings.channel not in ("prioritize", "both"):
+            return self._abstain(PRIORITIZE, Outcome.OFF, ())
+        try:
+            return self._prioritize(args)
+        except Exception:
+            log.exception("prioritize failed; nothing is scored")
+            return self._abstain(PRIORITIZE, Outcome.ERROR, ())
+
+    def view(self) -> View:
+        """What decisions read now."""
+        self._reservations.expire()
+        self._adopt(self._plan())
+        snapshot = self._cache.snapshot()
+        order = self._ledger.plan.fill_order or self._order()
+        return View(snapshot, self._ledger, self._reservations, order, self._strategy)
+
+    def _filter(self, args: ExtenderArgs) -> Sequence[str]:
+        pod = self._readable(args)
+        if isinstance(pod, Outcome):
+            return self._abstain(FILTER, pod, args.names)
+        answer = narrow(pod, args.names, self.view(), self._breadth, retried=pod.uid in self._named[FILTER])
+        self._settle(FILTER, pod, answer, offered=len(args.names), kept=len(answer.names))
+        return answer.names
+
+    def _prioritize(self, args: ExtenderArgs) -> Sequence[tuple[str, int]]:
+        pod = self._readable(args)
+        if isinstance(pod, Outcome):
+            return self._abstain(PRIORITIZE, pod, ())
+        retried = pod.uid in self._named[PRIORITIZE]
+        answer = prioritize(pod, args.names, self.view(), self._breadth, retried=retried)
+        self._settle(PRIORITIZE, pod, answer, offered=len(args.names), kept=len(answer.scores))
+        return answer.scores
+
+    def _readable(self, args: ExtenderArgs) -> Pod | Outcome:
+        """The pod of the call, or the doubt that forbids to decide about it."""
+        trouble = self._trouble()
+        if trouble is not None:
+            return trouble
+        try:
+            pod = project_pod(args.pod, self._interner)
+        except ValueError:  # msgspec's and the quantities' errors alike
+            return Outcome.UNKNOWN_POD
+        if not pod.uid:
+            return Outcome.UNKNOWN_POD
+        # The scheduler has learned of the pod from its own watch. Timestamps are cut to whole seconds, hence the one more.
+        age = self._clocks.wall() - pod.created_s - 1
+        return Outcome.LAGGING if age > self._settings.max_lag and self._cache.pod(pod.uid) is None else pod
+
+    def _settle(self, verb: str, pod: Pod, answer: Narrowed | Prioritized, *, offered: int, kept: int) -> None:
+        """What follows from an answer: room held, the call remembered, counts and the record of it."""
+        self._count(verb, answer.outcome)
+        self._metrics.not_offered.inc(answer.slots.not_offered)
+        self._metrics.stale.inc(answer.slots.stale)
+        if answer.outcome in NARROWING:
+            self._reservations.take(pod.uid, pod.signature, answer.chosen)
+            self._named[verb].note(pod.uid)
+        self.decisions.record(self._record(verb, pod, answer, offered, kept))
+
+    def _record(self, verb: str, pod: Pod, answer: Narrowed | Prioritized, offered: int, kept: int) -> Decision:
+        plan = self._ledger.plan
+        return Decision(
+            uid=pod.uid,
+            namespace=pod.namespace,
+            name=pod.name,
+            verb=verb,
+            at_s=int(self._clocks.wall()),
+            outcome=answer.outcome,
+            node=answer.chosen,
+            offered=offered,
+            kept=kept,
+            options=answer.options[:_LOGGED_OPTIONS],
+            plan_generation=plan.generation,
+            plan_source=plan.source,
+            plan_cost=plan.cost_micro_usd_per_hour,
+            plan_bound=plan.bound_micro_usd_per_hour,
+        )
+
+    def _abstain(self, verb: str, outcome: Outcome, answer: Sequence[T]) -> Sequence[T]:
+        self._count(verb, outcome)
+        return answer
+
+    def _count(self, verb: str, outcome: Outcome) -> None:
+        self._metrics.decisions.labels(verb, outcome.value).inc()
+
+    def _adopt(self, plan: Plan) -> None:
+        if plan is not self._ledger.plan:
+            self._ledger.use(plan)
+            self._metrics.published(plan)
+
+    def _order(self) -> Sequence[str]:
+        """Our own fill order, made anew at most once a second: it costs a sort of all nodes and ages gracefully."""
+        now = self._clocks.monotonic()
+        if now >= self._own_order_until:
+            self._own_order = fill_order(self._cache.snapshot())
+            self._own_order_until = now + _ORDER_SECONDS
+        return self._own_order

@@ -1,0 +1,133 @@
+"""Decisions and the plan as JSON for people: the sentence that says why a pod is where it is, with its numbers."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from extender.candidates import Option
+from extender.decision_log import Decision
+from extender.outcomes import Outcome
+from extender.plan import Plan
+
+_MICRO: Final = 1_000_000
+
+_ABSTENTIONS: Final = {
+    Outcome.OFF: "the extender is switched off",
+    Outcome.NOT_SYNCED: "nodes and pods had not been read yet",
+    Outcome.LAGGING: "the extender's view of the cluster was behind",
+    Outcome.UNKNOWN_POD: "the pod could not be read",
+    Outcome.UNPLANNABLE: "it has volumes, claims or a group that only the scheduler can weigh",
+    Outcome.NOMINATED: "it was nominated to a node already",
+    Outcome.SINGLE: "no choice of nodes was offered",
+    Outcome.RETRIED: "a node named before did not work out, so all were offered again",
+    Outcome.NO_FIT: "by our books it fits on none of the nodes offered",
+    Outcome.ERROR: "deciding failed",
+}
+
+
+def dollars(micro: int) -> float:
+    """Micro-dollars as dollars, for output only."""
+    return micro / _MICRO
+
+
+def gap_percent(cost: int, bound: int) -> float:
+    """Distance of a cost and its proven bound, in percent of the cost."""
+    return 0.0 if cost == 0 else round((cost - bound) * 100 / cost, 2)
+
+
+def explain_decision(decision: Decision, bound_to: str) -> dict[str, Any]:
+    """The decision as JSON.
+
+    Args:
+        decision: what was decided.
+        bound_to: the node on which the pod stands now, empty where it has none or is gone.
+    """
+    return {
+        "uid": decision.uid,
+        "namespace": decision.namespace,
+        "name": decision.name,
+        "verb": decision.verb,
+        "at": decision.at_s,
+        "outcome": decision.outcome.value,
+        "node": decision.node or None,
+        "bound_to": bound_to or None,
+        "offered": decision.offered,
+        "kept": decision.kept,
+        "plan": {
+            "generation": decision.plan_generation,
+            "source": decision.plan_source,
+            "cost_per_hour": dollars(decision.plan_cost),
+            "bound_per_hour": dollars(decision.plan_bound),
+            "gap_percent": gap_percent(decision.plan_cost, decision.plan_bound),
+        },
+        "options": [_option(option) for option in decision.options],
+        "why": why(decision, bound_to),
+    }
+
+
+def why(decision: Decision, bound_to: str) -> str:
+    """One sentence: which node, by what, at which price, and what the next best would have been."""
+    pod = f"{decision.namespace}/{decision.name}"
+    if not decision.node:
+        return f"{pod} was left to the scheduler: {_ABSTENTIONS.get(decision.outcome, decision.outcome.value)}."
+    best, *others = decision.options
+    sentence = (
+        f"{pod} was sent to {best.node} ({dollars(best.price_micro_usd_per_hour):.4f} $/h, "
+        f"{'already in use' if best.occupied else 'opened for it'}) by {_ground(decision)}"
+    )
+    if others:
+        sentence += f"; next best of {decision.offered} nodes: {', '.join(_in_words(o) for o in others[:2])}"
+    if bound_to and bound_to != decision.node:
+        sentence += f"; the scheduler put it on {bound_to} instead"
+    return sentence + "."
+
+
+def explain_plan(plan: Plan) -> dict[str, Any]:
+    """The plan's summary as JSON."""
+    return {
+        "generation": plan.generation,
+        "source": plan.source,
+        "placed": plan.placed,
+        "signatures": len(plan.slots),
+        "cost_per_hour": dollars(plan.cost_micro_usd_per_hour),
+        "bound_per_hour": dollars(plan.bound_micro_usd_per_hour),
+        "gap_percent": gap_percent(plan.cost_micro_usd_per_hour, plan.bound_micro_usd_per_hour),
+        "solve_ms": plan.solve_ms,
+        "fill_first": list(plan.fill_order[:10]),
+        "unplaced": [
+            {
+                "namespace": unplaced.signature.namespace,
+                "owner": unplaced.signature.owner_key,
+                "count": unplaced.count,
+                "reason": unplaced.reason,
+                "nodes": unplaced.nodes,
+                "shortfalls": [str(shortfall) for shortfall in unplaced.shortfalls],
+            }
+            for unplaced in plan.unplaced
+        ],
+    }
+
+
+def _ground(decision: Decision) -> str:
+    if decision.outcome is not Outcome.PLANNED:
+        return "price-weighted best fit, as no planned slot was open"
+    cost, bound = decision.plan_cost, decision.plan_bound
+    return (
+        f"plan {decision.plan_generation} ({decision.plan_source}), which costs {dollars(cost):.4f} $/h "
+        f"and is proven to need at least {dollars(bound):.4f} $/h (gap {gap_percent(cost, bound)} %)"
+    )
+
+
+def _in_words(option: Option) -> str:
+    use = "in use" if option.occupied else "empty"
+    return f"{option.node} ({dollars(option.price_micro_usd_per_hour):.4f} $/h, {use})"
+
+
+def _option(option: Option) -> dict[str, Any]:
+    return {
+        "node": option.node,
+        "planned": option.planned,
+        "occupied": option.occupied,
+        "value": option.value,
+        "price_per_hour": dollars(option.price_micro_usd_per_hour),
+    }

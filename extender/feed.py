@@ -1,0 +1,113 @@
+"""Where watch events go: into the cache, from there to reservations and slots, and on to the planner's mirror."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from extender.cache import Cache
+from extender.reservations import Reservations
+from extender.slots import SlotLedger
+from stowplan.kube.codec import ObjectKey
+from stowplan.kube.projection import Namespace
+from stowplan.model.node import Node
+from stowplan.model.pod import Pod
+
+Forward = Callable[..., object]
+"""Takes the name of a cache method and its arguments; must not block."""
+
+
+class NodeFeed:
+    """Handler of the reflector of nodes."""
+
+    def __init__(self, cache: Cache, forward: Forward) -> None:
+        self._cache = cache
+        self._forward = forward
+
+    def replace(self, items: Sequence[Node]) -> None:
+        """The nodes are exactly these."""
+        before = self._cache.generation
+        self._cache.replace_nodes(items)
+        if self._cache.generation != before:
+            self._forward("replace_nodes", list(items))
+
+    def upsert(self, item: Node) -> None:
+        """The node is new or has changed; a heartbeat goes no further."""
+        before = self._cache.generation
+        self._cache.upsert_node(item)
+        if self._cache.generation != before:
+            self._forward("upsert_node", item)
+
+    def delete(self, key: ObjectKey) -> None:
+        """The node is gone."""
+        self._cache.delete_node(key.name)
+        self._forward("delete_node", key.name)
+
+
+class NamespaceFeed:
+    """Handler of the reflector of namespaces."""
+
+    def __init__(self, cache: Cache, forward: Forward) -> None:
+        self._cache = cache
+        self._forward = forward
+
+    def replace(self, items: Sequence[Namespace]) -> None:
+        """The namespaces are exactly these."""
+        labels = {item.name: item.labels for item in items}
+        self._cache.replace_namespaces(labels)
+        self._forward("replace_namespaces", labels)
+
+    def upsert(self, item: Namespace) -> None:
+        """The namespace is new or has changed."""
+        self._cache.upsert_namespace(item.name, item.labels)
+        self._forward("upsert_namespace", item.name, item.labels)
+
+    def delete(self, key: ObjectKey) -> None:
+        """The namespace is gone."""
+        self._cache.delete_namespace(key.name)
+        self._forward("delete_namespace", key.name)
+
+
+class PodFeed:
+    """Handler of the reflector of pods; also tells reservations and slots of bindings."""
+
+    def __init__(self, cache: Cache, reservations: Reservations, ledger: SlotLedger, forward: Forward) -> None:
+        self._cache = cache
+        self._reservations = reservations
+        self._ledger = ledger
+        self._forward = forward
+        self._listed = False
+
+    def replace(self, items: Sequence[Pod]) -> None:
+        """The pods are exactly these. A relist may show bindings whose events were missed."""
+        fresh = [pod for pod in items if self._listed and self._is_binding(pod)]
+        self._cache.replace_pods(items)
+        self._forward("replace_pods", list(items))
+        for pod in items:
+            if pod.node_name:
+                self._reservations.release(pod.uid)
+        for pod in fresh:
+            self._ledger.bound(pod.signature, pod.node_name, self._cache.generation)
+        self._listed = True
+
+    def upsert(self, item: Pod) -> None:
+        """The pod is new or has changed. On a node, or finished, it needs no reservation any more."""
+        binding = self._is_binding(item)
+        before = self._cache.generation
+        self._cache.upsert_pod(item)
+        if self._cache.generation == before:
+            return
+        self._forward("upsert_pod", item)
+        if item.node_name or item.finished:
+            self._reservations.release(item.uid)
+        if binding:
+            self._ledger.bound(item.signature, item.node_name, self._cache.generation)
+
+    def delete(self, key: ObjectKey) -> None:
+        """The pod is gone, or has finished and left the selection."""
+        self._cache.delete_pod(key.uid)
+        self._reservations.release(key.uid)
+        self._forward("delete_pod", key.uid)
+
+    def _is_binding(self, pod: Pod) -> bool:
+        known = self._cache.pod(pod.uid)
+        return bool(pod.node_name) and not pod.finished and (known is None or not known.node_name)

@@ -1,0 +1,63 @@
+"""Settings of the extender, each with its reason; flags and `STOWPLAN_*` variables (`stowplan.serving.settings`)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from extender.narrowing import Breadth
+from extender.reservations import TTL_SECONDS
+from extender.scheduler_config import DEFAULT_CHANNEL, Channel
+from extender.scoring import DEFAULT_STRATEGY, strategy_named
+from stowplan.serving.settings import setting
+
+
+@dataclass(frozen=True, slots=True)
+class ExtenderSettings:
+    """What can be set. Raises ValueError where values do not go together."""
+
+    kubeconfig: str | None = setting(
+        None, "Path of a kubeconfig; empty looks for $KUBECONFIG, then the service account."
+    )
+    host: str = setting("127.0.0.1", "Address of the extender; the scheduler calls over loopback, without TLS.")
+    port: int = setting(8888, "Port of the extender; 0 picks a free one.", minimum=0, maximum=65535)
+    metrics_host: str = setting("127.0.0.1", "Address of health and metrics.")
+    metrics_port: int = setting(9888, "Port of health and metrics; 0 picks a free one.", minimum=0, maximum=65535)
+    channel: Channel = setting(DEFAULT_CHANNEL, "Verbs that act: narrow (filter), prioritize, both, or off.")
+    strategy: str = setting(DEFAULT_STRATEGY, "Scoring strategy of the greedy fallback.")
+    offers: int = setting(
+        3, "Nodes named for a pod with soft preferences, for the scheduler's scores to choose from.", minimum=1
+    )
+    candidates: int = setting(16, "Fitting nodes that the greedy walk compares; more is slower.", minimum=1)
+    scores: int = setting(5, "Nodes scored by prioritize.", minimum=1, maximum=8)
+    retry_window: float = setting(
+        10.0,
+        "A pod asked about again within this time is offered all nodes: ours did not work out.",
+        unit="s",
+        minimum=0,
+    )
+    reservation_ttl: float = setting(
+        TTL_SECONDS,
+        "How long room is held for a pod that was answered for but not seen on a node.",
+        unit="s",
+        minimum=0,
+    )
+    max_lag: float = setting(
+        2.0, "A pod older than this that our mirror does not know means that the mirror lags.", unit="s", minimum=0
+    )
+    max_silence: float = setting(
+        180.0, "Silence of a watch that means it is broken; bookmarks come about every minute.", unit="s", minimum=1
+    )
+    planner: bool = setting(
+        default=True, doc="Whether the background planner runs; without it all decisions are greedy."
+    )
+    supervise: bool = setting(default=True, doc="Whether a parent process replaces the server when it hangs.")
+    drain_seconds: float = setting(1.0, "How long to go on answering after SIGTERM.", unit="s", minimum=0)
+    log_level: str = setting("info", "debug, info, warning or error.")
+
+    def __post_init__(self) -> None:
+        strategy_named(self.strategy)
+
+    @property
+    def breadth(self) -> Breadth:
+        """How many nodes are named and compared."""
+        return Breadth(offers=self.offers, candidates=self.candidates, scores=self.scores)
