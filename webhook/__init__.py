@@ -1,1 +1,1 @@
-"""The mutating admission webhook: abstraction labels become requests, limits, priority, spread and a reason."""
+"""The mutating admission webhook: right-sizes pods by class, or stands aside."""

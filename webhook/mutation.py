@@ -1,0 +1,66 @@
+"""Writes a decision into a pod; changes the dictionary it is given, nothing that the user wrote is lost."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from stowplan.model.keys import SCHEDULER_NAME
+from stowplan.model.quantity import format_amount
+from webhook.containers import Container
+from webhook.limits import NO_LIMIT
+from webhook.patch import copy_json
+from webhook.scheduling import Effects
+from webhook.sizing import Sizing
+
+_PREFERRED = "preferredDuringSchedulingIgnoredDuringExecution"
+
+
+def apply_sizes(pod: dict[str, Any], sizings: Sequence[Sizing]) -> None:
+    """Set requests and limits; an amount that is there already keeps its notation."""
+    for sizing in sizings:
+        container = sizing.container
+        if not sizing.changes:
+            continue
+        raw = pod["spec"][container.list_name][container.index]
+        resources = _child(raw, "resources")
+        for resource, amount in sizing.requests.items():
+            if _differs(container, "requests", resource, amount):
+                _child(resources, "requests")[resource] = format_amount(resource, amount)
+        for resource, amount in sizing.limits.items():
+            if amount == NO_LIMIT:
+                _child(resources, "limits").pop(resource, None)
+            elif _differs(container, "limits", resource, amount):
+                _child(resources, "limits")[resource] = format_amount(resource, amount)
+
+
+def apply_effects(spec: dict[str, Any], effects: Effects) -> None:
+    """Set priority, scheduler, spread and the preferred capacity type."""
+    if effects.priority is not None:
+        spec["priorityClassName"] = effects.priority.name
+        spec["priority"] = effects.priority.value
+        spec["preemptionPolicy"] = effects.priority.preemption_policy
+    if effects.scheduler:
+        spec["schedulerName"] = SCHEDULER_NAME
+    if effects.spread:
+        spec["topologySpreadConstraints"] = copy_json([dict(constraint) for constraint in effects.spread])
+    if effects.capacity:
+        nodes = _child(_child(spec, "affinity"), "nodeAffinity")
+        nodes[_PREFERRED] = [*(nodes.get(_PREFERRED) or ()), *(copy_json(dict(term)) for term in effects.capacity)]
+
+
+def write_output(pod: dict[str, Any], output: Mapping[str, str]) -> None:
+    """Write the output annotations."""
+    _child(_child(pod, "metadata"), "annotations").update(output)
+
+
+def _differs(container: Container, kind: str, resource: str, amount: int) -> bool:
+    block = container.requests if kind == "requests" else container.limits
+    return block.get(resource) != amount
+
+
+def _child(parent: dict[str, Any], key: str) -> dict[str, Any]:
+    if not isinstance(parent.get(key), dict):
+        parent[key] = {}
+    child: dict[str, Any] = parent[key]
+    return child

@@ -1,0 +1,71 @@
+"""What a container should get. The protocol is the seam for learned sizes; this module knows the size table only."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from stowplan.model.reasons import Reason
+from stowplan.model.sizes import named_size
+from stowplan.model.workload_class import Shape, Size, WorkloadClass
+from webhook.containers import COMPUTE, Container, Role
+from webhook.workload import Workload
+
+
+@dataclass(frozen=True, slots=True)
+class Recommendation:
+    """Target and bounds per resource (`cpu` in millicores, `memory` in bytes); a resource left out is unknown."""
+
+    target: Mapping[str, int]
+    lower: Mapping[str, int]
+    upper: Mapping[str, int]
+    reason: Reason
+    provenance: str
+    """How it came about, for people: `cold start, size m/general`."""
+    inputs: Mapping[str, str | int] = field(default_factory=dict)
+    """For the decision record."""
+
+
+class Recommender(Protocol):
+    """Knows what a container should get, from memory: called on the request path, so no I/O."""
+
+    def recommend(
+        self, workload: Workload, container: Container, workload_class: WorkloadClass
+    ) -> Recommendation | None:
+        """The recommendation for a container, or None where nothing better than the user's numbers is known."""
+
+
+class ColdStartRecommender:
+    """Knows no usage: the class's cold-start size for the main container, `xs` for the others where they have no numbers.
+
+    A side container with numbers of its own gets no recommendation: a table knows less about a proxy than whoever wrote them.
+    """
+
+    def recommend(
+        self,
+        workload: Workload,  # noqa: ARG002 - the protocol's: learned sizes are kept by workload
+        container: Container,
+        workload_class: WorkloadClass,
+    ) -> Recommendation | None:
+        """See `Recommender`."""
+        if container.role is Role.INIT:
+            return None
+        start = workload_class.cold_start
+        if container.role is Role.MAIN:
+            return from_table(start.size, start.shape, Reason.COLD_START, "cold start")
+        unwritten = tuple(r for r in COMPUTE if not container.written(r))
+        if not unwritten:
+            return None
+        return from_table(Size.XS, Shape.GENERAL, Reason.COLD_START, "side container", unwritten)
+
+
+def from_table(
+    size: Size, shape: Shape, reason: Reason, how: str, resources: tuple[str, ...] = COMPUTE
+) -> Recommendation:
+    """A named size as a recommendation; `auto` counts as `m`."""
+    size = Size.M if size is Size.AUTO else size
+    amounts = dict(zip(COMPUTE, named_size(size, shape), strict=True))
+    target = {r: amounts[r] for r in resources}
+    text = f"{how}, size {size}/{shape}"
+    return Recommendation(target, target, target, reason, text, {"size": str(size), "shape": str(shape)})

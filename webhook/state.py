@@ -1,0 +1,59 @@
+"""What the webhook knows of the cluster: one view per request, without copies, fed by reflectors or read from files."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from stowplan.model.builtin_classes import BUILTIN_CLASSES, PRIORITY_CLASSES
+from stowplan.model.workload_class import WorkloadClass, WorkloadPolicy
+from webhook.limit_range import LimitRange
+from webhook.quota import Quota
+
+WorkloadKey = tuple[str, str, str]
+"""Namespace, kind and name of a controlling owner."""
+
+
+@dataclass(frozen=True, slots=True)
+class PriorityClass:
+    """A PriorityClass of the cluster."""
+
+    name: str
+    value: int
+    preemption_policy: str = "PreemptLowerPriority"
+    global_default: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterState:
+    """Read-only. The mappings may be live stores: a decision is synchronous, so they cannot change under it."""
+
+    classes: Mapping[str, WorkloadClass] = field(default_factory=lambda: BUILTIN_CLASSES)
+    policies: Mapping[str, WorkloadPolicy] = field(default_factory=dict)
+    """By namespace."""
+    limit_ranges: Mapping[str, tuple[LimitRange, ...]] = field(default_factory=dict)
+    """By namespace."""
+    quotas: Mapping[str, tuple[Quota, ...]] = field(default_factory=dict)
+    """By namespace."""
+    priority_classes: Mapping[str, PriorityClass] = field(default_factory=dict)
+    scheduler_alive: bool = False
+    replicas: Mapping[WorkloadKey, int] = field(default_factory=dict)
+    zones: int = 0
+    """Zones that have nodes; 0 where none is known."""
+    synced: bool = True
+
+
+BUILTIN_PRIORITY_CLASSES: Final = {
+    c.name: PriorityClass(c.name, c.value, c.preemption_policy) for c in PRIORITY_CLASSES
+}
+
+
+def parse_priority_class(obj: Mapping[str, Any]) -> PriorityClass:
+    """A PriorityClass of the API."""
+    return PriorityClass(
+        name=obj["metadata"]["name"],
+        value=obj["value"],
+        preemption_policy=obj.get("preemptionPolicy") or "PreemptLowerPriority",
+        global_default=bool(obj.get("globalDefault")),
+    )
