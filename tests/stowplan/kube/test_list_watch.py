@@ -76,6 +76,19 @@ def test_a_watch_that_lasted_forgives_earlier_failures() -> None:
     assert step == Wait(0.4)  # 0.2 * 2^1, the ceiling of a first failure
 
 
+def test_an_event_forgives_earlier_failures() -> None:
+    machine = ListWatch(lambda: 1.0)
+    machine.page_received(ListMeta("7"))
+    for _ in range(10):
+        machine.failed(Unreachable("refused"))
+    after_waits(machine)
+    machine.event_received("8")
+    machine.failed(Unreachable("reset"))
+
+    assert machine.next_step() == Wait(0.4)  # the ceiling of a first failure, as above
+    assert machine.next_step() == Watch("8")
+
+
 ERRORS: st.SearchStrategy[KubeError] = st.one_of(
     st.just(Unreachable("refused")),
     st.builds(

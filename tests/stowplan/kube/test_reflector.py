@@ -190,12 +190,13 @@ async def test_gone_during_pagination_starts_the_list_again() -> None:
         await rig.watching(2)
 
         assert rig.store.held == rig.truth()
-        # First list: two pages. Second: a page, then Gone. Third: two pages.
+        # First list: two pages. Second: a page, then Gone. Third: two pages (b, c; d).
         assert ["continue" in query for query in fake.lists()] == [False, True, False, True, False, True]
 
 
 def _first_page_then_compact(fake: FakeApi, _: web.Request) -> web.Response:
     page = fake._page(2, None)
+    fake.remove("a")  # on the page already, and not to be in the store: no watch will tell of it
     fake.compact()
     return page
 

@@ -103,11 +103,18 @@ def test_a_crashed_child_is_replaced(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_a_child_does_not_outlive_its_parent(tmp_path: Path) -> None:
+@pytest.mark.parametrize("hung", [False, True])
+def test_a_child_does_not_outlive_its_parent(tmp_path: Path, *, hung: bool) -> None:
     with supervised(SERVER, tmp_path) as parent:
         child = pid_of(tmp_path, 0)
+        if hung:
+            os.kill(child, signal.SIGSTOP)
         parent.kill()
-        until(lambda: not alive(child))
+        try:
+            until(lambda: not alive(child))
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(child, signal.SIGKILL)
 
 
 @pytest.mark.parametrize(
