@@ -1,0 +1,102 @@
+"""The report's figures as plain Plotly JSON. Colours that depend on light or dark are set by the page."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from demo.result import NodeFill, RunResult
+
+Figure = dict[str, Any]
+
+RUN_COLOURS = {"stock": "#8b93a7", "most-allocated": "#d98f2b", "stowplan": "#12a594"}
+_OTHER_COLOUR = "#7c6fd6"
+_BOUND_COLOUR = "#9aa0ac"
+_PRICE_SCALE = [[0.0, "#9ad9c9"], [0.5, "#3f8fb5"], [1.0, "#3b3a7a"]]
+_MARGIN = {"l": 56, "r": 16, "t": 12, "b": 44}
+
+
+def colour_of(run: str) -> str:
+    """The colour of a run, the same in every figure."""
+    return RUN_COLOURS.get(run, _OTHER_COLOUR)
+
+
+def cost_over_time(runs: Mapping[str, RunResult]) -> Figure:
+    """$/h of the nodes in use, one step line per run, and the bound that no packing can beat."""
+    traces = [
+        _steps(name, run, [sample.cost_per_hour for sample in run.timeline], "$%{y:.2f}/h")
+        for name, run in runs.items()
+    ]
+    reference = runs.get("stowplan") or next(iter(runs.values()))
+    bound = _steps("no packing can be cheaper", reference, [s.lower_bound for s in reference.timeline], "$%{y:.2f}/h")
+    bound["line"] = {"color": _BOUND_COLOUR, "width": 1.5, "dash": "dot", "shape": "hv"}
+    return _over_time([*traces, bound], "$/h of nodes in use")
+
+
+def nodes_over_time(runs: Mapping[str, RunResult]) -> Figure:
+    """Non-empty nodes, one step line per run."""
+    traces = [_steps(name, run, [sample.nodes for sample in run.timeline], "%{y} nodes") for name, run in runs.items()]
+    return _over_time(traces, "nodes in use")
+
+
+def node_fill(fills: Sequence[NodeFill]) -> Figure:
+    """Every node at the end of the window: CPU requested upwards, memory downwards, coloured by the node's price."""
+    prices = [fill.cost_per_hour for fill in fills]
+    marker = {
+        "color": prices,
+        "colorscale": _PRICE_SCALE,
+        "cmin": 0.3,
+        "cmax": 1.6,
+        "line": {"width": 0},
+    }
+    positions = list(range(1, len(fills) + 1))
+    notes = [
+        f"{fill.name} · {fill.zone}<br>${fill.cost_per_hour:.3f}/h · {fill.pods} pods<br>"
+        f"CPU {fill.cpu:.0%} · memory {fill.memory:.0%}"
+        for fill in fills
+    ]
+    common: Figure = {
+        "type": "bar",
+        "x": positions,
+        "customdata": notes,
+        "hovertemplate": "%{customdata}<extra></extra>",
+    }
+    up = {**common, "y": [100 * fill.cpu for fill in fills], "marker": marker}
+    down = {**common, "y": [-100 * fill.memory for fill in fills], "marker": {**marker, "opacity": 0.55}}
+    layout = {
+        "barmode": "relative",
+        "bargap": 0.12,
+        "height": 300,
+        "showlegend": False,
+        "margin": {**_MARGIN, "b": 36, "r": 8},
+        "xaxis": {"title": {"text": "nodes, fullest first"}, "showgrid": False, "range": [0.3, len(fills) + 0.7]},
+        "yaxis": {
+            "range": [-105, 105],
+            "tickvals": [-100, -50, 0, 50, 100],
+            "ticktext": ["100 %", "50 %", "0", "50 %", "100 %"],
+            "title": {"text": "memory ↓   CPU ↑"},
+        },
+    }
+    return {"data": [up, down], "layout": layout}
+
+
+def _steps(name: str, run: RunResult, values: Sequence[float], hover: str) -> Figure:
+    return {
+        "type": "scatter",
+        "mode": "lines",
+        "name": name,
+        "x": [sample.trace_hours for sample in run.timeline],
+        "y": list(values),
+        "line": {"color": colour_of(name), "width": 3 if name == "stowplan" else 2, "shape": "hv"},
+        "hovertemplate": hover,
+    }
+
+
+def _over_time(traces: Sequence[Figure], unit: str) -> Figure:
+    layout = {
+        "height": 340,
+        "margin": _MARGIN,
+        "hovermode": "x unified",
+        "legend": {"orientation": "h", "y": 1.12, "x": 0},
+        "xaxis": {"title": {"text": "hours of the trace"}, "showgrid": False, "zeroline": False},
+        "yaxis": {"title": {"text": unit}, "rangemode": "tozero", "zeroline": False},
+    }
+    return {"data": list(traces), "layout": layout}
