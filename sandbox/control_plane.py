@@ -221,7 +221,9 @@ class ControlPlane:
         return [*names, "kwok"] if self.settings.kwok else names
 
     def _launch(self, name: str) -> Process:
-        return self._spawn(name, self._argv(name))
+        # etcd takes every ETCD_ variable of the environment for a flag.
+        environment = {key: value for key, value in os.environ.items() if not key.startswith("ETCD_")}
+        return self._spawn(name, self._argv(name), environment)
 
     def _wait_ready(self, name: str) -> None:
         """Wait until a component says that it is well."""

@@ -11,6 +11,7 @@ from _pytest.capture import CaptureManager
 
 from sandbox.build import ensure_binaries
 from sandbox.control_plane import ControlPlane, SandboxSettings
+from sandbox.errors import BuildError
 
 HERE = Path(__file__).parent
 
@@ -33,7 +34,10 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     capture = session.config.pluginmanager.getplugin("capturemanager")
     if isinstance(capture, CaptureManager):
         with capture.global_and_fixture_disabled():
-            ensure_binaries()
+            try:
+                ensure_binaries()
+            except BuildError as error:
+                pytest.exit(f"the control plane cannot be built: {error}", returncode=pytest.ExitCode.USAGE_ERROR)
 
 
 @pytest.fixture(scope="session")

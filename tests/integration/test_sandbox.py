@@ -231,7 +231,10 @@ def test_a_component_that_cannot_start_is_reported_with_its_log(tmp_path: Path) 
     assert read_status(tmp_path) == []
 
 
-def test_two_sandboxes_know_nothing_of_each_other(control_plane: ControlPlane, tmp_path: Path) -> None:
+def test_two_sandboxes_know_nothing_of_each_other(
+    control_plane: ControlPlane, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ETCD_NAME", "of-another-etcd")  # etcd would take it for a flag and refuse to start
     with ControlPlane(SandboxSettings(state_dir=tmp_path, name="second", scheduler=False, kwok=False)) as second:
         second.kubectl("create", "namespace", "only-in-second")
 
