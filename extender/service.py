@@ -1,0 +1,140 @@
+"""The extender put together: reflectors feed the cache and the planner; the server answers from both."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import logging
+import time
+from collections.abc import Callable
+from functools import partial
+from typing import Any, Final
+
+from prometheus_client import CollectorRegistry
+
+from extender.app import extender_app
+from extender.cache import Cache
+from extender.decider import Clocks, Decider
+from extender.feed import NamespaceFeed, NodeFeed, PodFeed
+from extender.metrics import ExtenderMetrics
+from extender.outcomes import Outcome
+from extender.planning import Planner
+from extender.reservations import Reservations
+from extender.settings import ExtenderSettings
+from extender.slots import SlotLedger
+from stowplan.kube.client import ApiClient
+from stowplan.kube.paths import NAMESPACES, NODES, PODS
+from stowplan.kube.projection import SignatureInterner, project_namespace, project_node, project_pod
+from stowplan.kube.reflector import Reflector, Selection
+from stowplan.kube.reflector_metrics import ReflectorMetrics
+from stowplan.serving.health import Readiness, health_app
+from stowplan.serving.http import Drain, Listener, serve
+from stowplan.serving.supervisor import heartbeat
+
+log = logging.getLogger(__name__)
+
+UNFINISHED: Final = "status.phase!=Succeeded,status.phase!=Failed"
+"""Field selector of the pods that take room or wait; the API server turns finishing into a deletion event."""
+_GAUGES_SECONDS: Final = 1.0
+
+
+class ExtenderService:
+    """One extender process.
+
+    Args:
+        settings: see there.
+        api: an open client.
+        planner: makes the planner; gets the function that gives the events of a full resync.
+        registry: of the metrics.
+    """
+
+    def __init__(
+        self,
+        settings: ExtenderSettings,
+        api: ApiClient,
+        planner: Callable[[Callable[[], list[Any]]], Planner],
+        registry: CollectorRegistry,
+    ) -> None:
+        self._settings = settings
+        self._registry = registry
+        self._metrics = ExtenderMetrics(time.monotonic, registry)
+        self._cache = Cache()
+        self._reservations = Reservations(time.monotonic, settings.reservation_ttl)
+        ledger = SlotLedger(self._reservations)
+        self._planner = planner(self._cache.events)
+        forward = self._planner.send
+        reflector = partial(Reflector, api, metrics=ReflectorMetrics(registry))
+        pods = PodFeed(self._cache, self._reservations, ledger, forward)
+        project = partial(project_pod, interner=SignatureInterner())
+        self._nodes: Reflector[Any] = reflector(NODES, project_node, NodeFeed(self._cache, forward))
+        self._pods: Reflector[Any] = reflector(PODS, project, pods, selection=Selection(field_selector=UNFINISHED))
+        self._namespaces: Reflector[Any] = reflector(NAMESPACES, project_namespace, NamespaceFeed(self._cache, forward))
+        self._decider = Decider(
+            settings=settings,
+            cache=self._cache,
+            ledger=ledger,
+            reservations=self._reservations,
+            plan=lambda: self._planner.current,
+            trouble=self._trouble,
+            metrics=self._metrics,
+            clocks=Clocks(time.monotonic, time.time),
+        )
+
+    async def run(self, drain: Drain, listening: Callable[[list[int]], None] | None = None) -> None:
+        """Serve until `drain` begins. The port is open before the first list is complete: until then answers change nothing."""
+        background = [
+            self._nodes.run(),
+            self._pods.run(),
+            self._namespaces.run(),
+            self._settle(),
+            self._refresh_gauges(),
+            heartbeat(),
+        ]
+        tasks = [asyncio.create_task(work) for work in background]
+        await self._planner.start()
+        try:
+            await serve(self._listeners(drain), drain, drain_seconds=self._settings.drain_seconds, listening=listening)
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            await self._planner.stop()
+
+    def _listeners(self, drain: Drain) -> list[Listener]:
+        readiness = Readiness({"draining": lambda: not drain.draining})
+        for reflector in (self._nodes, self._pods, self._namespaces):
+            readiness.add(reflector.name, partial(_synced, reflector))
+        settings = self._settings
+        return [
+            Listener(extender_app(self._decider, self._cache, self._metrics), settings.host, settings.port),
+            Listener(health_app(readiness, self._registry), settings.metrics_host, settings.metrics_port),
+        ]
+
+    def _trouble(self) -> Outcome | None:
+        watched = (self._nodes, self._pods)
+        if not all(reflector.synced for reflector in watched):
+            return Outcome.NOT_SYNCED
+        silent = any(reflector.lag_seconds > self._settings.max_silence for reflector in watched)
+        return Outcome.LAGGING if silent else None
+
+    async def _settle(self) -> None:
+        """Once the cluster is in memory, take it out of the collector's rounds: a full one over 150,000 pods takes seconds."""
+        for reflector in (self._nodes, self._pods, self._namespaces):
+            await reflector.wait_synced()
+        gc.collect()
+        gc.freeze()
+        log.info("synced at generation %d", self._cache.generation)
+
+    async def _refresh_gauges(self) -> None:
+        """Keep plan and reservations current in the metrics while no call comes."""
+        seen = 0
+        while True:
+            self._decider.view()
+            self._metrics.reservations.set(len(self._reservations))
+            self._metrics.reservations_expired.inc(self._reservations.expired - seen)
+            seen = self._reservations.expired
+            await asyncio.sleep(_GAUGES_SECONDS)
+
+
+def _synced(reflector: Reflector[Any]) -> bool:
+    return reflector.synced
