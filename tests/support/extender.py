@@ -51,3 +51,14 @@ def info(of: Node, residents: dict[PodSignature, int] | None = None) -> NodeInfo
 def snapshot(*infos: NodeInfo, generation: int = 1) -> Snapshot:
     """A snapshot of these nodes with nothing pending."""
     return Snapshot(generation=generation, nodes={i.node.name: i for i in infos}, pending={})
+
+
+class Clock:
+    """Time that moves when told to."""
+
+    def __init__(self, now: float = 1000.0) -> None:
+        self.now = now
+
+    def __call__(self) -> float:
+        """The time, in seconds."""
+        return self.now

@@ -1,0 +1,67 @@
+"""Strategies against values worked out by hand."""
+
+from __future__ import annotations
+
+import pytest
+
+from extender.scoring import DEFAULT_STRATEGY, STRATEGIES, Candidate, strategy_named
+
+GIB = 2**30
+
+
+def candidate(used_cpu: int = 0, used_gib: int = 0, price: int = 200_000, *, occupied: bool = True) -> Candidate:
+    """A node of 4 cores and 16 GiB for a pod of 1 core and 4 GiB."""
+    return Candidate(
+        asked={"cpu": 1000, "memory": 4 * GIB, "pods": 1},
+        used={"cpu": used_cpu, "memory": used_gib * GIB},
+        allocatable={"cpu": 4000, "memory": 16 * GIB, "pods": 110},
+        price_micro_usd_per_hour=price,
+        occupied=occupied,
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "given", "expected"),
+    [
+        # half used + the pod's quarter leave a quarter of both: 250 of 1000
+        ("least-allocated", candidate(2000, 8), 250),
+        ("most-allocated", candidate(2000, 8), 750),
+        ("cheapest", candidate(2000, 8), -200_000),
+        # in use: 0 opened + 250 left + 0 stranded, in thousandths of the price
+        (DEFAULT_STRATEGY, candidate(2000, 8), -200_000 * 250),
+        # empty: 1000 opened + 750 left + 0 stranded
+        (DEFAULT_STRATEGY, candidate(occupied=False), -200_000 * 1750),
+        # CPU full (0), memory 12 of 16 GiB free (750): 375 left + 750 stranded
+        (DEFAULT_STRATEGY, candidate(3000, 0), -200_000 * 1125),
+    ],
+)
+def test_values(name: str, given: Candidate, expected: int) -> None:
+    assert strategy_named(name)(given) == expected
+
+
+@pytest.mark.parametrize(
+    ("better", "worse"),
+    [
+        (candidate(2000, 8), candidate(1000, 4)),  # best fit
+        (candidate(0, 0, occupied=True), candidate(0, 0, occupied=False)),  # do not open a node
+        (candidate(2000, 8, price=100_000), candidate(2000, 8, price=200_000)),  # room on the cheaper one is worth less
+        (candidate(2000, 8), candidate(3000, 4)),  # same mean, nothing stranded
+    ],
+    ids=["fuller", "in use", "cheaper", "balanced"],
+)
+def test_best_fit_in_money_prefers(better: Candidate, worse: Candidate) -> None:
+    best_fit = strategy_named(DEFAULT_STRATEGY)
+
+    assert best_fit(better) > best_fit(worse)
+
+
+@pytest.mark.parametrize("name", STRATEGIES)
+def test_every_strategy_takes_a_node_that_names_neither_cpu_nor_memory(name: str) -> None:
+    bare = Candidate({"pods": 1}, {}, {"pods": 1}, 10, occupied=False)
+
+    assert isinstance(strategy_named(name)(bare), int)
+
+
+def test_an_unknown_strategy_is_an_error_that_names_the_known() -> None:
+    with pytest.raises(ValueError, match=r"'fastest'.*price-weighted-best-fit, most-allocated"):
+        strategy_named("fastest")
