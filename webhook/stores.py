@@ -1,0 +1,180 @@
+"""Stores behind the reflectors: small dictionaries that a decision reads without copying."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Generic, NamedTuple, TypeVar
+
+from stowplan.kube.codec import ObjectKey
+from webhook.state import WorkloadKey
+
+V = TypeVar("V")
+W = TypeVar("W")
+
+
+@dataclass(frozen=True, slots=True)
+class Entry(Generic[V]):
+    """A projected object with its place."""
+
+    namespace: str
+    name: str
+    value: V
+
+
+class Named(Generic[V]):
+    """Values of cluster-scoped objects by name."""
+
+    def __init__(self) -> None:
+        self.values: dict[str, V] = {}
+
+    def replace(self, items: Sequence[Entry[V]]) -> None:
+        """The collection is exactly this."""
+        self.values = {item.name: item.value for item in items}
+
+    def upsert(self, item: Entry[V]) -> None:
+        """The object is new or has changed."""
+        self.values[item.name] = item.value
+
+    def delete(self, key: ObjectKey) -> None:
+        """The object is gone."""
+        self.values.pop(key.name, None)
+
+
+class PerNamespace(Generic[V, W]):
+    """What all objects of a namespace come to, ordered by name; a namespace without any is left out."""
+
+    def __init__(self, combine: Callable[[tuple[V, ...]], W]) -> None:
+        self.values: dict[str, W] = {}
+        self._combine = combine
+        self._objects: dict[str, dict[str, V]] = {}
+
+    def replace(self, items: Sequence[Entry[V]]) -> None:
+        """The collection is exactly this."""
+        self._objects = {}
+        for item in items:
+            self._objects.setdefault(item.namespace, {})[item.name] = item.value
+        self.values = {}
+        for namespace in self._objects:
+            self._refresh(namespace)
+
+    def upsert(self, item: Entry[V]) -> None:
+        """The object is new or has changed."""
+        self._objects.setdefault(item.namespace, {})[item.name] = item.value
+        self._refresh(item.namespace)
+
+    def delete(self, key: ObjectKey) -> None:
+        """The object is gone."""
+        self._objects.get(key.namespace, {}).pop(key.name, None)
+        self._refresh(key.namespace)
+
+    def _refresh(self, namespace: str) -> None:
+        objects = self._objects.get(namespace)
+        if objects:
+            self.values[namespace] = self._combine(tuple(value for _, value in sorted(objects.items(), key=_by_name)))
+        else:
+            self._objects.pop(namespace, None)
+            self.values.pop(namespace, None)
+
+
+def _by_name(item: tuple[str, object]) -> str:
+    return item[0]
+
+
+class Replicas:
+    """Replica counts of one kind of owner, in a dictionary that the kinds share."""
+
+    def __init__(self, kind: str, counts: dict[WorkloadKey, int]) -> None:
+        self._kind = kind
+        self._counts = counts
+
+    def replace(self, items: Sequence[Entry[int]]) -> None:
+        """The collection is exactly this."""
+        for key in [key for key in self._counts if key[1] == self._kind]:
+            del self._counts[key]
+        for item in items:
+            self.upsert(item)
+
+    def upsert(self, item: Entry[int]) -> None:
+        """The owner is new or has changed."""
+        self._counts[item.namespace, self._kind, item.name] = item.value
+
+    def delete(self, key: ObjectKey) -> None:
+        """The owner is gone."""
+        self._counts.pop((key.namespace, self._kind, key.name), None)
+
+
+class Zones(Named[str]):
+    """The zone of each node, and how many zones there are."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.count = 0
+
+    def replace(self, items: Sequence[Entry[str]]) -> None:
+        """The nodes are exactly these."""
+        super().replace(items)
+        self._recount()
+
+    def upsert(self, item: Entry[str]) -> None:
+        """The node is new or has changed; a heartbeat changes nothing here."""
+        if self.values.get(item.name) != item.value:
+            super().upsert(item)
+            self._recount()
+
+    def delete(self, key: ObjectKey) -> None:
+        """The node is gone."""
+        super().delete(key)
+        self._recount()
+
+    def _recount(self) -> None:
+        self.count = len(set(self.values.values()))
+
+
+class LeaseRecord(NamedTuple):
+    """The part of a Lease that tells a renewal."""
+
+    holder: str
+    renew_time: str
+    duration_seconds: float
+
+
+class SchedulerLease:
+    """Whether the scheduler renews its Lease, judged by changes that we saw ourselves.
+
+    As in client-go's leader election no clock but ours is trusted: a renewal counts from when it was seen. Unlike there, the
+    record found at our own start counts for nothing: it may be the last word of a scheduler long dead.
+    """
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._record: LeaseRecord | None = None
+        self._fresh_until = float("-inf")
+
+    @property
+    def alive(self) -> bool:
+        """Whether a renewal was seen within the Lease's duration."""
+        return self._clock() < self._fresh_until
+
+    def replace(self, items: Sequence[Entry[LeaseRecord]]) -> None:
+        """The Lease is this, or absent."""
+        if not items:
+            self._forget()
+        for item in items:
+            self.upsert(item)
+
+    def upsert(self, item: Entry[LeaseRecord]) -> None:
+        """The Lease is new or has changed."""
+        before, self._record = self._record, item.value
+        if not item.value.holder:  # released on a clean shutdown
+            self._fresh_until = float("-inf")
+        elif before is not None and before != item.value:
+            self._fresh_until = self._clock() + item.value.duration_seconds
+
+    def delete(self, _key: ObjectKey) -> None:
+        """The Lease is gone."""
+        self._forget()
+
+    def _forget(self) -> None:
+        self._record = None
+        self._fresh_until = float("-inf")
