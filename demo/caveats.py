@@ -5,23 +5,26 @@ from demo.result import DemoResult
 
 _BUSY_MS = 1000.0
 _ALWAYS = (
-    "The node set is fixed and has about half as much again as the peak needs. A scheduler that spreads touches every node of it, so the distance to "
-    "the stock scheduler grows with the head-room that one chooses; the stock scheduler set to pack is the fairer comparison.",
-    "No autoscaler runs. Dollars are the list price of nodes with at least one pod of the demo on them; a real cluster gives empty nodes back late, or not at all "
-    "while a system pod is on them.",
-    "Sizes are not changed: a number that a user wrote is respected, and the trace knows nothing about usage to learn from. What is saved here is saved by "
-    "placement alone.",
-    "Time is compressed several hundred times. A second that a plan takes to make is minutes of trace time here: in a real cluster the plan would be fresher.",
-    "The pods are played by KWOK: they run nothing, start at once and do not disturb each other. Node prices, shapes and pod limits are real, the load is not.",
-    "Classes, Deployments and Jobs are our reading of lifetimes and batch sizes. The trace has VMs. Classes bring spread over zones and head-room for the critical ones, which "
-    "costs money that the baselines do not spend.",
-    "One trace, one window, one node mix. It was not chosen for its result, but it is one sample.",
+    """The node set is fixed and has about half as much again as the peak needs. A scheduler that spreads touches every
+    node of it, so the distance to the stock scheduler grows with the head-room that one chooses; the stock scheduler set
+    to pack is the fairer comparison.""",
+    """No autoscaler runs. Dollars are the list price of nodes with at least one pod of the demo on them; a real cluster
+    gives empty nodes back late, or not at all while a system pod is on them.""",
+    """Sizes are not changed: a number that a user wrote is respected, and the trace knows nothing about usage to learn
+    from. What is saved here is saved by placement alone.""",
+    """Time is compressed several hundred times. A second that a plan takes to make is minutes of trace time here: in a
+    real cluster the plan would be fresher.""",
+    """The pods are played by KWOK: they run nothing, start at once and do not disturb each other. Shapes, prices and pod
+    limits of the nodes are real, the load is not.""",
+    """Classes, Deployments and Jobs are our reading of lifetimes and batch sizes; the trace has VMs. Classes bring spread
+    over zones, and head-room for the critical ones, which costs money that the baselines do not spend.""",
+    """One trace, one window, one node mix: it was not chosen for its result, but it is one sample.""",
 )
 
 
 def caveats(result: DemoResult) -> list[str]:
     """The standing caveats, and those of this result."""
-    found = list(_ALWAYS)
+    found = [" ".join(text.split()) for text in _ALWAYS]
     if Variant.MOST_ALLOCATED not in result.runs:
         found.insert(
             0, "The fairer baseline, a stock scheduler set to pack (run most-allocated), was left out of this demo."
@@ -30,7 +33,8 @@ def caveats(result: DemoResult) -> list[str]:
         if run.largest_lag_ms > _BUSY_MS:
             found.insert(
                 0,
-                f"In run {name} the machine was so busy that the replay fell {run.largest_lag_ms / 1000:.1f} s behind: its numbers are not fair.",
+                f"In run {name} the machine was so busy that the replay fell {run.largest_lag_ms / 1000:.1f} s behind: "
+                "its numbers are not fair.",
             )
         if run.replacements:
             found.append(

@@ -39,19 +39,16 @@ def fresh_environment(variant: Variant, nodes: Sequence[DemoNode], state_dir: Pa
             yield Environment(variant, connection, nodes, NAMESPACE, str(variant))
             return
         installed = install_stowplan(control_plane)
-        try:
-            yield Environment(
-                variant,
-                connection,
-                nodes,
-                NAMESPACE,
-                str(variant),
-                webhook_pages=(installed.webhook_metrics_url,),
-                extender_pages=(installed.extender_metrics_url,),
-                extender_url=installed.extender_url,
-            )
-        finally:
-            installed.stop()
+        yield Environment(
+            variant,
+            connection,
+            nodes,
+            NAMESPACE,
+            str(variant),
+            webhook_pages=(installed.webhook_metrics_url,),
+            extender_pages=(installed.extender_metrics_url,),
+            extender_url=installed.extender_url,
+        )
 
 
 def start_most_allocated(control_plane: ControlPlane) -> None:

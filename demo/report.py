@@ -3,7 +3,7 @@
 import json
 from html import escape
 
-from plotly.offline import get_plotlyjs
+from plotly.offline import get_plotlyjs  # type: ignore[import-untyped]  # plotly ships no types
 
 from demo import plots
 from demo.caveats import caveats
@@ -56,7 +56,8 @@ def _opening(result: DemoResult) -> str:
         f"<h1>{escape(headline(result))}</h1>"
         f'<p class="lead">{pods} pods, cut from six hours of real Azure arrivals, came and went on {cluster["nodes"]} nodes '
         f"in EC2 shapes with {cluster['cpu_cores']:.0f} cores and real list prices (${cluster['cost_per_hour']:.2f}/h in all). "
-        f"Each run had the same pods in the same order at the same moments, a real API server and a real kube-scheduler; only what places the pods differs. "
+        "Each run had the same pods in the same order at the same moments, a real API server and a real kube-scheduler; "
+        "only what places the pods differs. "
         "A node counts while a pod is on it: empty nodes are the ones an autoscaler can give back.</p>"
     )
 

@@ -12,6 +12,7 @@ from stowplan.model.keys import SCHEDULER_NAME
 
 _TIMEOUT = aiohttp.ClientTimeout(total=3.0)
 _CANDIDATES = 12
+_PLANNED = "planned"
 _PREFERRED_CLASSES = ("standard", "elastic", "critical", "batch")
 
 
@@ -28,7 +29,7 @@ async def find_story(environment: Environment, records: Sequence[PodRecord]) -> 
         if explanation is not None:
             story = make_story(record, explanation)
             stories.append(story)
-            if "plan" in str(explanation.get("outcome", "")).lower():
+            if explanation.get("outcome") == _PLANNED:
                 return story
     return stories[0] if stories else None
 
@@ -53,7 +54,7 @@ def make_story(record: PodRecord, explanation: Mapping[str, Any]) -> Story:
         workload_class=record.workload_class,
         node=record.node,
         size=record.why,
-        placement=str(explanation.get("why") or explanation.get("sentence") or ""),
+        placement=str(explanation.get("why", "")),
         explanation=explanation,
     )
 

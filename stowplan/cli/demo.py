@@ -17,7 +17,7 @@ class Cluster(enum.StrEnum):
     CURRENT = "current"
 
 
-def demo(  # noqa: PLR0913 - a command's options are its arguments
+def demo(
     *,
     cluster: Annotated[
         Cluster, typer.Option(help="'sandbox': fresh control planes of its own; 'current': the kubeconfig's cluster.")
