@@ -18,8 +18,9 @@ from extender.binpacking.prices import total_worth
 MOST_OPEN: Final = 20
 """Nodes in use per item."""
 MOST_NEW: Final = 8
-"""Empty nodes of a shape beyond those that the greedy opened."""
-_BUDGET: Final = 12_000
+"""Empty nodes of a shape beyond those that the greedy opened, while there are few shapes."""
+_MOST_NEW_IN_ALL: Final = 40
+_BUDGET: Final = 4_000
 """Variables x[item, bin]; with more, every item sees fewer nodes."""
 _LEAST: Final = 4
 
@@ -89,6 +90,7 @@ def _empty_bins(instance: Instance, kept: frozenset[int], most_new: int) -> tupl
                 pods[node] += instance.items[item].count
     groups = []
     whole = True
+    most_new = max(1, min(most_new, _MOST_NEW_IN_ALL // max(1, len(members))))
     for _, nodes in sorted(members.items()):
         ordered = sorted(nodes, key=lambda node: (node not in kept, node))
         opened = sum(1 for node in nodes if node in kept)

@@ -57,6 +57,8 @@ def placement_cost(instance: Instance, item: int, node: int) -> int:
     """Unmet preferences of one pod of an item on a bin: preferred node terms and untolerated PreferNoSchedule taints."""
     signature = instance.items[item].signature
     target = instance.bins[node].node
+    if not signature.preferred_nodes and not target.taints:
+        return 0
     unmet = sum(p.weight for p in signature.preferred_nodes if not p.term.matches(target.labels, target.name))
     soft = [taint for taint in target.taints if taint.effect == "PreferNoSchedule"]
     taken = sum(1 for taint in soft if not any(t.tolerates(taint) for t in signature.tolerations))

@@ -71,7 +71,8 @@ class _Packer:
         self._instance = instance
         self._opening = opening
         self._weights = load_weights(instance)
-        self._worth = [total_worth(b.free) for b in instance.bins]
+        self._worth_left = [total_worth(b.free) for b in instance.bins]
+        self._worth = [total_worth(item.requests) for item in instance.items]
         self._waiting: dict[str, int] = {}
         for item in instance.items:
             for name, amount in item.requests.items():
@@ -116,16 +117,15 @@ class _Packer:
 
     def _place(self, item: int, node: int) -> None:
         self.packing.add(item, node)
+        self._worth_left[node] -= self._worth[item]
         for name, amount in self._instance.items[item].requests.items():
             self._waiting[name] -= amount
 
     def _value(self, item: int, node: int, left: int) -> Value:
         place = self._instance.bins[node]
-        requests = self._instance.items[item].requests
         opens = place.empty and not self.packing.on_bin.get(node)
         price = self._price_of_opening(item, node, left) if opens else 0
-        free = self.packing.free[node]
-        leftover = total_worth(free) - total_worth(requests)
+        leftover = self._worth_left[node] - self._worth[item]
         soft = self.packing.soft_excess(item, node)
         unmet = placement_cost(self._instance, item, node)
         return (int(opens), price, soft, self._overload(item, node), unmet, leftover, node)

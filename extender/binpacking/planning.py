@@ -24,6 +24,8 @@ from stowplan.model.workload_class import WorkloadClass
 
 GREEDY: Final = "greedy"
 CP_SAT: Final = "cp-sat"
+_LARGE: Final = 100_000
+"""Pairs of item and bin above which one greedy packing per seed has to do."""
 
 
 def make_plan(
@@ -79,7 +81,9 @@ def make_plan(
 def greedy(instance: Instance, kept: Slots) -> Packing:
     """The best of a few greedy packings: two ways of opening nodes, with and without the last plan's slots."""
     seeds: list[Slots | None] = [None, kept] if kept else [None]
-    packings = [first_fit_decreasing(instance, opening, seed) for seed in seeds for opening in Opening]
+    large = len(instance.items) * len(instance.bins) > _LARGE
+    openings = (Opening.PER_POD,) if large else tuple(Opening)
+    packings = [first_fit_decreasing(instance, opening, seed) for seed in seeds for opening in openings]
     return min(packings, key=lambda packing: score(packing, kept))
 
 

@@ -80,9 +80,11 @@ def improve(instance: Instance, incumbent: Packing, previous: Slots, limits: Lim
 
 
 def _stages(incumbent: Packing, previous: Slots) -> list[_Stage]:
-    unplaced, cost, discomfort, given_up = objectives.score(incumbent, previous)
+    _, cost, discomfort, given_up = objectives.score(incumbent, previous)
+    weights = objectives.priority_weights(incumbent.instance)
+    weighted = sum(weights[i.signature.priority] * incumbent.left(n) for n, i in enumerate(incumbent.instance.items))
     return [
-        _Stage("unplaced", objectives.unplaced, sum(unplaced), 40),
+        _Stage("unplaced", objectives.unplaced, weighted, 40),
         _Stage("cost", objectives.opening_cost, cost, 65),
         # the penalty of the residents' load is a constant of the model, so zero here does not mean zero there
         _Stage("headroom", objectives.headroom, max(1, discomfort), 60),
@@ -97,6 +99,7 @@ class _Search:
         self._slots: Slots = hint
         self._wall_s = limits.wall_s
         self._found = False
+        self._moved = False
         self._optimal = True
         self._cost_bound = 0
 
@@ -129,17 +132,25 @@ class _Search:
             return status, 0
         self._found = True
         self._optimal = self._optimal and status == cp_model.OPTIMAL
-        self._slots = variables.extract(solver)
+        value = round(solver.objective_value)
         if stage.name == "cost":
             self._cost_bound = max(0, round(solver.best_objective_bound))
-        return status, round(solver.objective_value)
+        if stage.name == "headroom" or value < stage.incumbent or self._moved:
+            self._slots, self._moved = (
+                variables.extract(solver),
+                True,
+            )  # else the incumbent is as good, and better known
+        return status, value
 
     def _solver(self, stage: _Stage) -> cp_model.CpSolver:
         solver = cp_model.CpSolver()
         parameters = solver.parameters
         parameters.random_seed = self._limits.seed
         parameters.num_workers = self._limits.workers
-        parameters.repair_hint = True
+        # repair_hint is left off: in 9.15 it ends the process when the limit is reached early (google/or-tools#5025)
+        parameters.cp_model_probing_level = 0  # with probing and symmetry, presolve alone takes the second that we have
+        parameters.symmetry_level = 0
+        parameters.max_presolve_iterations = 1
         if self._limits.work is not None:
             parameters.max_deterministic_time = self._limits.work
         else:

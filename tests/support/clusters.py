@@ -1,0 +1,172 @@
+"""Builders and Hypothesis strategies for clusters: nodes, signatures, snapshots."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from hypothesis import strategies as st
+
+from extender.snapshot import NodeInfo, Snapshot
+from stowplan.model.keys import HOSTNAME, SCHEDULER_NAME, ZONE
+from stowplan.model.node import Node
+from stowplan.model.pod import HostPort, PodAffinityTerm, PodSignature, PreferredNodes, SpreadConstraint
+from stowplan.model.selectors import Expression, LabelSelector, NodeSelectorTerm, Taint, Toleration
+
+MIB = 2**20
+GIB = 2**30
+GPU = "nvidia.com/gpu"
+NAMESPACES: Mapping[str, Mapping[str, str]] = {"shop": {"team": "a"}, "pay": {"team": "b"}}
+
+
+def make_node(name: str, *, cpu: int = 4000, memory: int = 16 * GIB, price: int = 100_000, **changes: Any) -> Node:
+    """A ready node with 110 pod slots; `labels`, `extra` (resources), `taints`, `pods`, `zone` and fields of Node may be given."""
+    zone = changes.pop("zone", "")
+    labels = {HOSTNAME: name} | ({ZONE: zone} if zone else {}) | dict(changes.pop("labels", {}))
+    allocatable = {"cpu": cpu, "memory": memory, "pods": changes.pop("pods", 110)}
+    allocatable |= changes.pop("extra", {})
+    return Node(name, allocatable, labels, price_micro_usd_per_hour=price, zone=zone, **changes)
+
+
+def make_signature(app: str = "web", *, cpu: int = 1000, memory: int = GIB, **changes: Any) -> PodSignature:
+    """A signature of our scheduler with label `app`; `extra` adds resources, all fields of PodSignature may be given."""
+    requests = {"cpu": cpu, "memory": memory, "pods": 1} | dict(changes.pop("extra", {}))
+    fields: dict[str, Any] = {
+        "namespace": "shop",
+        "labels": (("app", app),),
+        "requests": tuple(sorted(requests.items())),
+        "owner_key": f"ReplicaSet/{app}",
+        "scheduler_name": SCHEDULER_NAME,
+    }
+    return PodSignature(**(fields | changes))
+
+
+def make_info(node: Node, residents: Mapping[PodSignature, int] | None = None) -> NodeInfo:
+    """A node with residents and their summed requests."""
+    used: dict[str, int] = {}
+    for signature, count in (residents or {}).items():
+        for name, amount in signature.requests:
+            used[name] = used.get(name, 0) + count * amount
+    return NodeInfo(node, used, dict(residents or {}))
+
+
+def make_snapshot(nodes: list[NodeInfo | Node], pending: Mapping[PodSignature, int], generation: int = 1) -> Snapshot:
+    """A snapshot of nodes (bare ones are empty) and waiting pods."""
+    infos = [node if isinstance(node, NodeInfo) else make_info(node) for node in nodes]
+    return Snapshot(generation, {info.node.name: info for info in infos}, dict(pending), NAMESPACES)
+
+
+def app_selector(app: str) -> LabelSelector:
+    """`matchLabels: {app: ...}`."""
+    return LabelSelector((Expression("app", "In", (app,)),))
+
+
+def term(app: str, key: str = HOSTNAME, namespace: str = "shop") -> PodAffinityTerm:
+    """A required (anti-)affinity term on pods of an app."""
+    return PodAffinityTerm(app_selector(app), key, (namespace,))
+
+
+def spread(app: str, key: str = ZONE, *, skew: int = 1, hard: bool = True, min_domains: int = 1) -> SpreadConstraint:
+    """A topology spread constraint on pods of an app."""
+    return SpreadConstraint(key, skew, hard, app_selector(app), min_domains)
+
+
+APPS = ("web", "api", "db")
+_SHAPES = ((2000, 8 * GIB, 96_000), (4000, 16 * GIB, 192_000), (4000, 8 * GIB, 170_000), (8000, 64 * GIB, 500_000))
+_TAINTS = (
+    Taint("dedicated", "gpu", "NoSchedule"),
+    Taint("spot", "true", "NoExecute"),
+    Taint("soft", "", "PreferNoSchedule"),
+)
+_TOLERATIONS = (Toleration("dedicated", "Equal", "gpu", "NoSchedule"), Toleration("spot", "Exists", "", ""))
+
+
+@dataclass(frozen=True, slots=True)
+class Freedom:
+    """What generated pods and nodes may carry beyond resources, selectors and taints."""
+
+    spread: bool = True
+    affinity: bool = True
+
+
+@st.composite
+def nodes(draw: st.DrawFn, name: str) -> Node:
+    """A node: zone, pool, taints, GPUs, a few pod slots; sometimes cordoned or not ready."""
+    cpu, memory, price = draw(st.sampled_from(_SHAPES))
+    labels = {"pool": draw(st.sampled_from(["a", "b"]))}
+    zone = draw(st.sampled_from(["", "z1", "z1", "z2", "z3"]))
+    return make_node(
+        name,
+        cpu=cpu,
+        memory=memory,
+        price=price,
+        zone=zone,
+        labels=labels,
+        pods=draw(st.sampled_from([3, 110])),
+        extra={GPU: 2} if draw(st.integers(0, 4)) == 0 else {},
+        taints=tuple(draw(st.lists(st.sampled_from(_TAINTS), max_size=1))),
+        unschedulable=draw(st.integers(0, 9)) == 0,
+        ready=draw(st.integers(0, 9)) > 0,
+    )
+
+
+def _terms() -> st.SearchStrategy[PodAffinityTerm]:
+    own = st.builds(term, st.sampled_from(APPS), st.sampled_from([ZONE, HOSTNAME]), st.sampled_from(["shop", "pay"]))
+    team = LabelSelector((Expression("team", "In", ("b",)),))
+    chosen = st.builds(
+        PodAffinityTerm, st.sampled_from(APPS).map(app_selector), st.just(ZONE), st.just(()), st.just(team)
+    )
+    return st.one_of(own, own, chosen)
+
+
+def _spreads() -> st.SearchStrategy[SpreadConstraint]:
+    selectors = st.one_of(st.sampled_from(APPS).map(app_selector), st.sampled_from([None, LabelSelector()]))
+    return st.builds(
+        SpreadConstraint,
+        topology_key=st.sampled_from([ZONE, ZONE, HOSTNAME]),
+        max_skew=st.integers(1, 2),
+        hard=st.booleans(),
+        selector=selectors,
+        min_domains=st.sampled_from([1, 1, 3]),
+        honor_node_affinity=st.booleans(),
+        honor_taints=st.booleans(),
+    )
+
+
+@st.composite
+def signatures(draw: st.DrawFn, freedom: Freedom) -> PodSignature:
+    """A signature with some of everything that the planner models."""
+    rare = st.integers(0, 3).map(lambda n: n == 0)
+    some = draw(st.integers(0, 9))
+    pool = Expression("pool", "In", (draw(st.sampled_from(["a", "b"])),))
+    return make_signature(
+        draw(st.sampled_from(APPS)),
+        cpu=draw(st.sampled_from([0, 250, 700, 1500])),
+        memory=draw(st.sampled_from([0, 300 * 10**6, GIB, 5 * GIB])),
+        extra={GPU: 1} if draw(st.integers(0, 7)) == 0 else {},
+        namespace=draw(st.sampled_from(["shop", "shop", "pay"])),
+        priority=draw(st.sampled_from([0, 0, 100])),
+        workload_class=draw(st.sampled_from(["", "standard", "critical", "batch"])),
+        node_selector=(pool,) if draw(rare) else (),
+        required_nodes=(NodeSelectorTerm((Expression(ZONE, "In", ("z1", "z2")),)),) if draw(rare) else None,
+        preferred_nodes=(PreferredNodes(NodeSelectorTerm((pool,)), 50),) if draw(rare) else (),
+        tolerations=tuple(draw(st.lists(st.sampled_from(_TOLERATIONS), max_size=1))),
+        host_ports=(HostPort("0.0.0.0", "TCP", draw(st.sampled_from([80, 443]))),) if some == 0 else (),
+        spread=tuple(draw(st.lists(_spreads(), max_size=2))) if freedom.spread and draw(rare) else (),
+        affinity=tuple(draw(st.lists(_terms(), max_size=2))) if freedom.affinity and draw(rare) else (),
+        anti_affinity=tuple(draw(st.lists(_terms(), max_size=2))) if freedom.affinity and draw(rare) else (),
+    )
+
+
+@st.composite
+def snapshots(draw: st.DrawFn, freedom: Freedom = Freedom(), most_nodes: int = 6, most_items: int = 5) -> Snapshot:
+    """A small cluster with residents and waiting pods. Residents may overcommit a node: real ones sometimes do."""
+    count = draw(st.sampled_from([0, 2, *range(3, most_nodes + 1)]))
+    infos = []
+    for index in range(count):
+        node = draw(nodes(f"n{index}"))
+        residents = draw(st.dictionaries(signatures(freedom), st.integers(1, 2), max_size=2)) if index % 2 else {}
+        infos.append(make_info(node, residents))
+    pending = draw(st.dictionaries(signatures(freedom), st.integers(1, 6), min_size=2, max_size=most_items))
+    return make_snapshot(list(infos), pending)
