@@ -6,7 +6,6 @@ it is killed, the kernel ends the children.
 """
 
 import argparse
-import importlib
 import signal
 import sys
 from types import FrameType
@@ -47,27 +46,16 @@ def run(name: str, *, nodes: int, bare: bool) -> None:
                     say("nodes")
                     wait_ready(control_plane, create_nodes(control_plane, mixed_nodes(nodes)))
                 if not bare:
+                    from sandbox.install import install_stowplan  # noqa: PLC0415 - a bare one needs no services
+
                     say("installing")
-                    install(control_plane)
+                    install_stowplan(control_plane)
                 say("ready")
                 while True:
                     signal.pause()
         except Exception as error:
             say("failed", str(error))
             raise
-
-
-def install(control_plane: ControlPlane) -> None:
-    """Install stowplan into a running control plane.
-
-    Raises:
-        SandboxError: this build of stowplan has no installer.
-    """
-    try:
-        installer = importlib.import_module("sandbox.install")
-    except ModuleNotFoundError as error:
-        raise SandboxError("stowplan cannot be installed by this build; use --bare") from error
-    installer.install_stowplan(control_plane)
 
 
 def _end(_number: int, _frame: FrameType | None) -> None:
