@@ -29,6 +29,12 @@ def caveats(result: DemoResult) -> list[str]:
         found.insert(
             0, "The fairer baseline, a stock scheduler set to pack (run most-allocated), was left out of this demo."
         )
+    cpus, load = result.machine["cpus"], result.machine["load_average"]
+    if load > cpus:
+        found.insert(
+            0,
+            f"The machine ({cpus:g} CPUs) was busy with other work (load {load:g}): latencies and throughput are worse than ours.",
+        )
     for name, run in result.runs.items():
         if run.largest_lag_ms > _BUSY_MS:
             found.insert(

@@ -1,6 +1,7 @@
 """The demo from start to end: every run, the result, the report."""
 
 import asyncio
+import os
 import platform
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -58,6 +59,7 @@ def run_demo(settings: DemoSettings, open_environment: OpenEnvironment | None = 
     Raises:
         DemoError, SandboxError, KubeError: a run failed; the message has the remedy.
     """
+    machine = {"cpus": os.cpu_count() or 1, "load_average": round(os.getloadavg()[0], 2)}
     started, clock = datetime.now(UTC), time.monotonic()
     workloads = load_workloads(settings.pods)
     timing = Timing(window_seconds=WINDOW_SECONDS, replay_seconds=settings.replay_seconds)
@@ -72,6 +74,7 @@ def run_demo(settings: DemoSettings, open_environment: OpenEnvironment | None = 
         window_hours=timing.window_seconds / 3600,
         replay_seconds=timing.replay_seconds,
         cluster=describe(collected.nodes),
+        machine=machine,
         versions=versions(),
         started_at=started.isoformat(timespec="seconds"),
         seconds=round(time.monotonic() - clock, 1),

@@ -8,6 +8,8 @@ from prometheus_client.parser import text_string_to_metric_families
 
 WEBHOOK = "stowplan_admission_duration_seconds"
 EXTENDER = "stowplan_extender_request_duration_seconds"
+DECISIONS = "stowplan_extender_decisions"
+"""Calls of the extender by verb and outcome."""
 API_SERVER = "apiserver_admission_webhook_admission_duration_seconds"
 """What admission by a webhook took as the API server saw it: TLS, HTTP and waiting included."""
 _INFINITY = "+Inf"
@@ -68,6 +70,23 @@ def read_histogram(exposition: str, name: str, labels: Mapping[str, str] | None 
                 key = math.inf if bound == _INFINITY else float(bound)
                 buckets[key] = buckets.get(key, 0.0) + sample.value
     return Histogram(buckets)
+
+
+def read_counter(exposition: str, name: str, by: str) -> dict[str, int]:
+    """Values of a counter by one label, summed over all others; empty when there is none.
+
+    Args:
+        exposition: the text of a /metrics page.
+        name: of the counter, without ``_total``.
+        by: the label to keep.
+    """
+    lines = [line for line in exposition.splitlines() if line.startswith((f"{name}_total", f"# TYPE {name}_total "))]
+    totals: dict[str, int] = {}
+    for family in text_string_to_metric_families("\n".join(lines) + "\n"):
+        for sample in family.samples:
+            value = sample.labels.get(by, "")
+            totals[value] = totals.get(value, 0) + int(sample.value)
+    return totals
 
 
 @dataclass(frozen=True, slots=True)

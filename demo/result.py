@@ -111,6 +111,8 @@ class RunResult:
     """Bound pods by scheduler name."""
     largest_lag_ms: float
     """Most that a call of the replay was late: above a second the machine was too busy for fair numbers."""
+    decisions: Mapping[str, int]
+    """Answers of the extender by outcome: `planned`, `greedy` (price-weighted best fit), or why it stood aside."""
     classes: Mapping[str, ClassCount]
     unplaced_pods: tuple[Unplaced, ...]
     timeline: tuple[Sample, ...]
@@ -136,6 +138,8 @@ class DemoResult:
     """Time that took."""
     cluster: Mapping[str, Any]
     """Nodes offered: number, CPU, memory, dollars an hour."""
+    machine: Mapping[str, float]
+    """Logical CPUs, and the load average of the last minute before the demo began."""
     versions: Mapping[str, str]
     started_at: str
     """ISO 8601, UTC."""

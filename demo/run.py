@@ -12,7 +12,7 @@ from demo.errors import DemoError
 from demo.manifests import RUN_LABEL, namespace_manifest
 from demo.pods import PodLedger, project
 from demo.replay import Player, Timing, schedule
-from demo.result import RunResult, Story
+from demo.result import RunResult
 from demo.scrape import Scrape, scrape
 from demo.story import find_story
 from demo.summary import Observation, summarize
@@ -31,7 +31,6 @@ _READY_SECONDS = 30.0
 _SETTLE_SECONDS = 10.0
 """After the window, for pods that arrived at its very end."""
 _TICK_SECONDS = 0.25
-_STORY_AFTER_SECONDS = 2.0
 
 
 class Stopwatch:
@@ -87,13 +86,13 @@ async def _measure(run: _Run, before: Scrape) -> RunResult:
     ledger, timing = run.ledger, run.timing
     selector = dict(run.environment.node_selector)
     player = Player(run.api, run.environment.namespace, run.environment.run, timing, selector, run.watch)
-    async with _background(_display(run)), _background(_tell(run)) as story:
+    async with _background(_display(run)):
         await player.play(schedule(run.workloads, timing))
         await asyncio.sleep(max(0.0, timing.end - run.watch()))
         residents = list(ledger.timeline.residents.values())
         await _settle(run)
         after = await scrape(run.api, run.environment)
-        told = await story
+        story = await find_story(run.environment, list(ledger.records.values()))
     return summarize(
         Observation(
             workloads=run.workloads,
@@ -104,7 +103,7 @@ async def _measure(run: _Run, before: Scrape) -> RunResult:
             residents=residents,
             latencies=after.since(before),
             largest_lag=player.largest_lag,
-            story=told,
+            story=story,
         )
     )
 
@@ -161,12 +160,6 @@ async def _settle(run: _Run) -> None:
         if len(records) >= expected and not waiting:
             return
         await asyncio.sleep(_TICK_SECONDS)
-
-
-async def _tell(run: _Run) -> Story | None:
-    """The story of one pod of the opening wave, while the extender still remembers it."""
-    await asyncio.sleep(_STORY_AFTER_SECONDS)
-    return await find_story(run.environment, list(run.ledger.records.values()))
 
 
 async def _display(run: _Run) -> None:

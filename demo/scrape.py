@@ -1,12 +1,13 @@
 """Latency histograms of the services of one environment, scraped before and after a run."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import aiohttp
 
 from demo.environment import Environment
 from demo.errors import DemoError
-from demo.metrics import API_SERVER, EXTENDER, WEBHOOK, Histogram, read_histogram
+from demo.metrics import API_SERVER, DECISIONS, EXTENDER, WEBHOOK, Histogram, read_counter, read_histogram
 from stowplan.kube.client import ApiClient
 from stowplan.kube.errors import KubeError
 
@@ -21,6 +22,8 @@ class Scrape:
     extender: Histogram
     admission: Histogram
     """Of our webhook, as the API server sees it."""
+    decisions: Mapping[str, int] = field(default_factory=dict)
+    """Of the extender, by outcome."""
 
     def since(self, earlier: "Scrape") -> "Scrape":
         """What was observed between two scrapes."""
@@ -28,26 +31,29 @@ class Scrape:
             self.webhook.minus(earlier.webhook),
             self.extender.minus(earlier.extender),
             self.admission.minus(earlier.admission),
+            {name: count - earlier.decisions.get(name, 0) for name, count in self.decisions.items()},
         )
 
 
 async def scrape(api: ApiClient, environment: Environment) -> Scrape:
-    """Read all three histograms.
+    """Read all of it.
 
     Raises:
         DemoError: a service of ours does not answer.
     """
+    webhook = await _pages(api, environment.webhook_pages)
+    extender = await _pages(api, environment.extender_pages)
     return Scrape(
-        await _summed(api, environment.webhook_pages, WEBHOOK),
-        await _summed(api, environment.extender_pages, EXTENDER),
+        read_histogram(webhook, WEBHOOK),
+        read_histogram(extender, EXTENDER),
         await _admission(api) if environment.opted_in else Histogram(),
+        read_counter(extender, DECISIONS, "outcome"),
     )
 
 
-async def _summed(api: ApiClient, addresses: tuple[str, ...], name: str) -> Histogram:
-    """One histogram over all replicas; empty without any."""
-    pages = [await _page(api, address) for address in addresses]
-    return read_histogram("\n".join(pages), name)
+async def _pages(api: ApiClient, addresses: tuple[str, ...]) -> str:
+    """The metrics of all replicas, one after the other; empty without any."""
+    return "\n".join([await _page(api, address) for address in addresses])
 
 
 async def _page(api: ApiClient, url: str) -> str:

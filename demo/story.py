@@ -11,7 +11,7 @@ from demo.result import Story
 from stowplan.model.keys import SCHEDULER_NAME
 
 _TIMEOUT = aiohttp.ClientTimeout(total=3.0)
-_CANDIDATES = 12
+_CANDIDATES = 60
 _PLANNED = "planned"
 _PREFERRED_CLASSES = ("standard", "elastic", "critical", "batch")
 
@@ -19,19 +19,21 @@ _PREFERRED_CLASSES = ("standard", "elastic", "critical", "batch")
 async def find_story(environment: Environment, records: Sequence[PodRecord]) -> Story | None:
     """The first good story among pods that the webhook and stowplan-scheduler have handled, or None.
 
-    A pod that went where the plan had a slot for it is preferred to one that was placed by the greedy rule.
+    A pod that went where the plan had a slot for it is preferred to one that was placed by the greedy rule, and either to
+    one for which several nodes were named and the scheduler chose among them.
     """
     if environment.extender_url is None:
         return None
-    stories = []
+    stories: list[tuple[int, Story]] = []
     for record in candidates(records):
         explanation = await _explain(f"{environment.extender_url}/explain/{environment.namespace}/{record.name}")
         if explanation is not None:
-            story = make_story(record, explanation)
-            stories.append(story)
-            if explanation.get("outcome") == _PLANNED:
-                return story
-    return stories[0] if stories else None
+            straight = explanation.get("node") == record.node
+            rank = 0 if straight and explanation.get("outcome") == _PLANNED else 1 if straight else 2
+            stories.append((rank, make_story(record, explanation)))
+            if rank == 0:
+                break
+    return min(stories, key=lambda ranked: ranked[0])[1] if stories else None
 
 
 def candidates(records: Sequence[PodRecord]) -> list[PodRecord]:

@@ -62,6 +62,7 @@ def summarize(seen: Observation) -> RunResult:
         replacements=max(0, len(seen.records) - expected),
         scheduled_by=dict(Counter(record.scheduler_name for record in seen.records if record.bound is not None)),
         largest_lag_ms=round(seen.largest_lag * 1000, 1),
+        decisions={name: count for name, count in sorted(seen.latencies.decisions.items()) if count},
         classes=_classes(seen.workloads, seen.records),
         unplaced_pods=unplaced,
         timeline=_timeline(seen),

@@ -41,6 +41,14 @@ def table(runs: Mapping[str, RunResult]) -> Table:
     return grid
 
 
+def decisions(run: RunResult) -> str:
+    """How often the extender named a planned node, how often the best fit, how often none."""
+    if not run.decisions:
+        return _NONE
+    named = [run.decisions.get(name, 0) for name in ("planned", "greedy")]
+    return " / ".join(str(count) for count in (*named, sum(run.decisions.values()) - sum(named)))
+
+
 def latency(value: Latency | None) -> str:
     """p50 / p99 in milliseconds."""
     return _NONE if value is None else f"{value.p50:.1f} / {value.p99:.1f} ms"
@@ -57,6 +65,7 @@ ROWS: tuple[tuple[str, Callable[[RunResult], str]], ...] = (
     ("webhook p50 / p99", lambda run: latency(run.webhook_ms)),
     ("  as the API server sees it", lambda run: latency(run.admission_ms)),
     ("extender p50 / p99", lambda run: latency(run.extender_ms)),
+    ("  sent by plan / best fit / left alone", decisions),
     ("pod created to bound p50 / p99", lambda run: latency(run.scheduling_ms)),
     ("pods scheduled per second", lambda run: f"{run.pods_per_second:.0f}"),
 )

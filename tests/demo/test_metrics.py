@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from demo.metrics import Histogram, Latency, latency_of, latency_of_values, read_histogram
+from demo.metrics import Histogram, Latency, latency_of, latency_of_values, read_counter, read_histogram
 
 PAGE = """\
 # HELP other_seconds Not ours.
@@ -50,6 +50,20 @@ def test_a_name_that_is_the_beginning_of_another_is_not_mixed_up() -> None:
     page = PAGE + "# TYPE call_seconds_more histogram\n" + 'call_seconds_more_bucket{le="+Inf"} 100.0\n'
 
     assert read_histogram(page, "call_seconds").count == 45.0
+
+
+def test_a_counter_is_summed_by_one_label() -> None:
+    page = """\
+# TYPE answers_total counter
+answers_total{verb="filter",outcome="planned"} 3.0
+answers_total{verb="prioritize",outcome="planned"} 2.0
+answers_total{verb="filter",outcome="greedy"} 1.0
+# TYPE answers_created gauge
+answers_created{verb="filter",outcome="planned"} 1.7e9
+"""
+
+    assert read_counter(page, "answers", "outcome") == {"planned": 5, "greedy": 1}
+    assert read_counter(page, "absent", "outcome") == {}
 
 
 @pytest.mark.parametrize(
