@@ -44,6 +44,8 @@ class Cache:
 
     def __init__(self, schedulers: frozenset[str] = OUR_SCHEDULERS) -> None:
         self.generation = 0
+        self.node_changes = 0
+        """Counts changes of nodes themselves, not of what stands on them."""
         self._schedulers = schedulers
         self._entries: dict[str, _Entry] = {}
         self._pods: dict[str, Pod] = {}
@@ -70,6 +72,7 @@ class Cache:
         if entry.node == node:
             return
         entry.node = node
+        self.node_changes += 1
         self._touch(node.name)
 
     def delete_node(self, name: str) -> None:
@@ -78,6 +81,7 @@ class Cache:
         if entry is None or entry.node is None:
             return
         entry.node = None
+        self.node_changes += 1
         self._forget_if_empty(name, entry)
         self._touch(name)
 

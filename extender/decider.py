@@ -85,6 +85,7 @@ class Decider:
         self._named = {verb: RecentCalls(clocks.monotonic, settings.retry_window) for verb in (FILTER, PRIORITIZE)}
         self._own_order: tuple[str, ...] = ()
         self._own_order_until = float("-inf")
+        self._ordered_changes = 0
 
     def filter(self, args: ExtenderArgs) -> Sequence[str]:
         """The names to keep: never none of several, always out of those given."""
@@ -188,9 +189,10 @@ class Decider:
             self._metrics.published(plan)
 
     def _order(self) -> Sequence[str]:
-        """Our own fill order, made anew at most once a second: it costs a sort of all nodes and ages gracefully."""
+        """Our own fill order; it costs a sort of all nodes, and ages gracefully while only pods come and go."""
         now = self._clocks.monotonic()
-        if now >= self._own_order_until:
+        if now >= self._own_order_until or self._cache.node_changes != self._ordered_changes:
             self._own_order = fill_order(self._cache.snapshot())
             self._own_order_until = now + _ORDER_SECONDS
+            self._ordered_changes = self._cache.node_changes
         return self._own_order

@@ -19,6 +19,8 @@ MAX_SCORE: Final = 10
 """MaxExtenderPriority of kube-scheduler."""
 GREEDY_SCORE: Final = 8
 """The best node without a slot scores below a planned one: 8 x 13 x 10 = 1040 of 1200 can be outvoted, 1300 cannot."""
+GREEDY_STEP: Final = 2
+"""Between greedy nodes: 2 x 13 x 10 = 260 points, more than two plugins of weight 1 can differ by."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +53,13 @@ def prioritize(
     options = (*slots.options, *others)
     if not options:
         return Prioritized((), Outcome.NO_FIT, slots=slots)
-    first = MAX_SCORE if slots.options else GREEDY_SCORE
-    scores = tuple((o.node, max(1, first - place)) for place, o in enumerate(options[: breadth.scores]))
+    scores = _scored(slots.options, others)[: breadth.scores]
     return Prioritized(scores, Outcome.PLANNED if slots.options else Outcome.GREEDY, options, slots)
+
+
+def _scored(first: Sequence[Option], others: Sequence[Option]) -> tuple[tuple[str, int], ...]:
+    """Planned nodes from 10 down by one, the others below them by steps, as long as a score is left."""
+    scores = [(option.node, MAX_SCORE - place) for place, option in enumerate(first) if place < MAX_SCORE]
+    best = min(GREEDY_SCORE, scores[-1][1] - 1) if scores else GREEDY_SCORE
+    rest = ((option.node, best - GREEDY_STEP * place) for place, option in enumerate(others))
+    return (*scores, *((node, score) for node, score in rest if score > 0))

@@ -79,7 +79,7 @@ def decode_args(body: bytes) -> ExtenderArgs:
         if args.nodes is not None:
             objects = {_NAMED.decode(raw).metadata.name: raw for raw in args.nodes.items or ()}
             return ExtenderArgs(args.pod, list(objects), objects)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise WireError(f"body is no ExtenderArgs: {error}; send the JSON of kube-scheduler's extender v1") from error
     raise WireError("NodeNames and Nodes are both absent; one of them must list the nodes offered")
 

@@ -153,12 +153,12 @@ def test_planned_nodes_score_from_ten_and_greedy_ones_below() -> None:
     answer = prioritize(pod(sig=WEB), NAMES, view(plan(dear=1)))
 
     # slot: dear; then greedy best first without it: busy, empty
-    assert answer.scores == (("dear", 10), ("busy", 9), ("empty", 8))
+    assert answer.scores == (("dear", 10), ("busy", 8), ("empty", 6))
     assert answer.outcome is Outcome.PLANNED
 
 
 def test_greedy_nodes_score_from_eight() -> None:
-    assert prioritize(pod(sig=WEB), NAMES, view(), Breadth(scores=2)).scores == (("busy", 8), ("empty", 7))
+    assert prioritize(pod(sig=WEB), NAMES, view(), Breadth(scores=2)).scores == (("busy", 8), ("empty", 6))
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,13 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
+from extender.cache import Cache
+from extender.decider import Clocks, Decider
+from extender.metrics import ExtenderMetrics
+from extender.plan import EMPTY_PLAN
+from extender.reservations import Reservations
+from extender.settings import ExtenderSettings
+from extender.slots import SlotLedger
 from extender.snapshot import NodeInfo, Snapshot
 from stowplan.model.keys import SCHEDULER_NAME
 from stowplan.model.node import Node
@@ -62,3 +69,29 @@ class Clock:
     def __call__(self) -> float:
         """The time, in seconds."""
         return self.now
+
+
+def decider(*infos: NodeInfo, **options: Any) -> Decider:
+    """A decider over these nodes and their residents, synced, without a plan; both channels act.
+
+    `options` replace arguments of the Decider.
+    """
+    cache = Cache()
+    for there in infos:
+        cache.upsert_node(there.node)
+        for sig, count in there.residents.items():
+            for i in range(count):
+                cache.upsert_pod(pod(f"{there.node.name}-{sig.owner_key}-{i}", sig, there.node.name))
+    reservations = options.pop("reservations") if "reservations" in options else Reservations(Clock())
+    parts: dict[str, Any] = {
+        "settings": ExtenderSettings(channel="both"),
+        "cache": cache,
+        "ledger": SlotLedger(reservations),
+        "reservations": reservations,
+        "plan": lambda: EMPTY_PLAN,
+        "trouble": lambda: None,
+        "metrics": ExtenderMetrics(Clock()),
+        "clocks": Clocks(Clock(), Clock()),
+        **options,
+    }
+    return Decider(**parts)

@@ -27,12 +27,12 @@ def candidate(used_cpu: int = 0, used_gib: int = 0, price: int = 200_000, *, occ
         ("least-allocated", candidate(2000, 8), 250),
         ("most-allocated", candidate(2000, 8), 750),
         ("cheapest", candidate(2000, 8), -200_000),
-        # in use: 0 opened + 250 left + 0 stranded, in thousandths of the price
+        # in use: 0 opened + (3 * 250 + 250) / 4 free, in thousandths of the price
         (DEFAULT_STRATEGY, candidate(2000, 8), -200_000 * 250),
-        # empty: 1000 opened + 750 left + 0 stranded
+        # empty: 1000 opened + 750 free
         (DEFAULT_STRATEGY, candidate(occupied=False), -200_000 * 1750),
-        # CPU full (0), memory 12 of 16 GiB free (750): 375 left + 750 stranded
-        (DEFAULT_STRATEGY, candidate(3000, 0), -200_000 * 1125),
+        # CPU full (0), memory 12 of 16 GiB free (750): (3 * 750 + 0) / 4 = 562
+        (DEFAULT_STRATEGY, candidate(3000, 0), -200_000 * 562),
     ],
 )
 def test_values(name: str, given: Candidate, expected: int) -> None:
@@ -53,6 +53,15 @@ def test_best_fit_in_money_prefers(better: Candidate, worse: Candidate) -> None:
     best_fit = strategy_named(DEFAULT_STRATEGY)
 
     assert best_fit(better) > best_fit(worse)
+
+
+def test_filling_one_resource_pays_even_where_it_strands_the_other() -> None:
+    # A pod of CPU mostly: on the fuller node more memory is left alone, yet opening up room elsewhere is worth more.
+    def after(used_cpu: int) -> int:
+        node = candidate(used_cpu)
+        return strategy_named(DEFAULT_STRATEGY)(node)
+
+    assert after(0) < after(1000) < after(2000) < after(3000)
 
 
 @pytest.mark.parametrize("name", STRATEGIES)

@@ -1,0 +1,127 @@
+"""Events on their way: what reaches cache, reservations, slots and the planner."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from extender.cache import Cache
+from extender.feed import NamespaceFeed, NodeFeed, PodFeed
+from extender.plan import Plan
+from extender.reservations import Reservations
+from extender.slots import SlotLedger
+from stowplan.kube.codec import ObjectKey
+from stowplan.kube.projection import Namespace
+from tests.support.extender import Clock, node, pod, signature
+
+WEB = signature("web")
+
+
+class Fed:
+    """A pod feed and all that hangs on it, with three slots for `WEB` on n1."""
+
+    def __init__(self) -> None:
+        self.cache = Cache()
+        self.held = Reservations(Clock())
+        self.ledger = SlotLedger(self.held)
+        self.ledger.use(Plan(generation=0, slots={WEB: {"n1": 3}}))
+        self.sent: list[tuple[Any, ...]] = []
+        self.pods = PodFeed(self.cache, self.held, self.ledger, self.forward)
+
+    def forward(self, *message: Any) -> None:
+        """Note what the planner would get."""
+        self.sent.append(message)
+
+    @property
+    def left(self) -> int:
+        """Slots left."""
+        return self.ledger.left(WEB, "n1")
+
+
+def test_a_binding_confirms_the_reservation_and_uses_the_slot() -> None:
+    fed = Fed()
+    fed.pods.upsert(pod("u1", WEB))
+    fed.held.take("u1", WEB, "n1")
+
+    fed.pods.upsert(pod("u1", WEB, "n1"))
+
+    assert (len(fed.held), fed.left) == (0, 2)
+
+
+def test_a_binding_elsewhere_gives_the_slot_back() -> None:
+    fed = Fed()
+    fed.pods.upsert(pod("u1", WEB))
+    fed.held.take("u1", WEB, "n1")
+
+    fed.pods.upsert(pod("u1", WEB, "n2"))
+
+    assert (len(fed.held), fed.left) == (0, 3)
+
+
+def test_later_events_of_a_bound_pod_use_no_further_slot() -> None:
+    fed = Fed()
+    fed.pods.upsert(pod("u1", WEB, "n1"))
+    fed.pods.upsert(pod("u1", WEB, "n1", deleting=True))
+
+    assert fed.left == 2
+
+
+def test_a_deleted_pod_gives_its_reservation_back() -> None:
+    fed = Fed()
+    fed.held.take("u1", WEB, "n1")
+
+    fed.pods.delete(ObjectKey("shop", "pod-u1", "u1"))
+
+    assert (len(fed.held), fed.left) == (0, 3)
+
+
+def test_pods_of_the_first_list_were_bound_before_any_plan() -> None:
+    fed = Fed()
+
+    fed.pods.replace([pod("u1", WEB, "n1")])
+
+    assert fed.left == 3
+
+
+def test_a_relist_shows_bindings_that_were_missed() -> None:
+    fed = Fed()
+    fed.pods.replace([pod("u1", WEB), pod("u2", WEB, "n1")])
+    fed.held.take("u1", WEB, "n1")
+
+    fed.pods.replace([pod("u1", WEB, "n1"), pod("u2", WEB, "n1")])
+
+    assert (len(fed.held), fed.left) == (0, 2)
+
+
+def test_the_planner_hears_of_changes_only() -> None:
+    fed = Fed()
+    fed.pods.upsert(pod("u1", WEB))
+    fed.pods.upsert(pod("u1", WEB))
+
+    assert fed.sent == [("upsert_pod", pod("u1", WEB))]
+
+
+def test_what_is_forwarded_keeps_a_mirror_in_step() -> None:
+    # The mirror gets nothing but the messages and must come to the same state and generation.
+    cache, mirror = Cache(), Cache()
+
+    def forward(method: str, *arguments: Any) -> None:
+        getattr(mirror, method)(*arguments)
+
+    held = Reservations(Clock())
+    nodes, namespaces = NodeFeed(cache, forward), NamespaceFeed(cache, forward)
+    pods = PodFeed(cache, held, SlotLedger(held), forward)
+
+    nodes.replace([node("n1"), node("n2")])
+    nodes.replace([node("n1"), node("n2")])  # a relist without a change
+    nodes.upsert(node("n1", unschedulable=True))
+    nodes.delete(ObjectKey("", "n2", ""))
+    nodes.delete(ObjectKey("", "n2", ""))
+    namespaces.replace([Namespace("shop", {"a": "b"})])
+    namespaces.upsert(Namespace("bank", {}))
+    namespaces.delete(ObjectKey("", "shop", ""))
+    pods.replace([pod("u1", WEB), pod("u2", WEB, "n1")])
+    pods.upsert(pod("u1", WEB, "n1"))
+    pods.delete(ObjectKey("shop", "pod-u2", "u2"))
+
+    assert mirror.snapshot() == cache.snapshot()
+    assert cache.snapshot().nodes["n1"].used["pods"] == 1

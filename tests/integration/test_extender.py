@@ -1,0 +1,299 @@
+"""The extender beside a real kube-scheduler: it steers, and whatever becomes of it, pods are scheduled."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import socket
+import sys
+import threading
+import time
+import urllib.error
+import urllib.request
+import uuid
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from extender.scheduler_config import Channel, scheduler_configuration
+from sandbox.control_plane import ControlPlane
+from sandbox.nodes import create_nodes, node_manifest, wait_ready
+from sandbox.processes import Process
+from stowplan.catalog import load_catalog
+
+Kubectl = Callable[..., Any]
+WAIT_SECONDS = 60.0
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def eventually(holds: Callable[[], Any], what: str, seconds: float = WAIT_SECONDS) -> Any:
+    """What `holds` returns once it is true."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        found = holds()
+        if found:
+            return found
+        time.sleep(0.1)
+    raise AssertionError(f"not within {seconds} s: {what}")
+
+
+def get(url: str) -> tuple[int, Any]:
+    """Status and JSON (or text) of a GET; status 0 where nobody answers."""
+    try:
+        with urllib.request.urlopen(url, timeout=5) as answer:  # noqa: S310 - our own http URLs
+            body = answer.read().decode()
+            status = answer.status
+    except urllib.error.HTTPError as error:
+        body, status = error.read().decode(), error.code
+    except OSError:
+        return 0, None
+    try:
+        return status, json.loads(body)
+    except ValueError:
+        return status, body
+
+
+@dataclass
+class Running:
+    """An extender process and where it answers."""
+
+    process: Process
+    url: str
+    health: str
+
+
+@pytest.fixture(scope="module")
+def nodes(control_plane: ControlPlane) -> list[str]:
+    """Six nodes, dear ones first by name, so that neither name nor stock scoring leads to the cheap ones."""
+    catalog = load_catalog()
+    types = ["m5.4xlarge", "m5.4xlarge", "m5.2xlarge", "m5.2xlarge", "m5.xlarge", "m5.xlarge"]
+    manifests = [
+        node_manifest(f"extender-{i}", catalog[kind], zone=f"us-east-1{'abc'[i % 3]}") for i, kind in enumerate(types)
+    ]
+    names = create_nodes(control_plane, manifests)
+    wait_ready(control_plane, names)
+    return names
+
+
+@contextlib.contextmanager
+def scheduler(
+    control_plane: ControlPlane, url: str, channel: Channel, folder: Path, http_timeout: str = "200ms"
+) -> Iterator[Process]:
+    """A second stock kube-scheduler, configured as we ship it but without leader election: the test has one only."""
+    config = folder / f"scheduler-{uuid.uuid4().hex[:6]}.yaml"
+    kubeconfig = str(control_plane.kubeconfig_for("system:kube-scheduler"))
+    body = scheduler_configuration(
+        extender_url=url, channel=channel, kubeconfig=kubeconfig, leader_elect=False, http_timeout=http_timeout
+    )
+    config.write_text(json.dumps(body))
+    argv: list[str | Path] = [control_plane.bin("kube-scheduler"), f"--config={config}", f"--secure-port={free_port()}"]
+    argv += ["--bind-address=127.0.0.1", f"--cert-dir={folder}"]
+    process = control_plane.start_process(f"stowplan-scheduler-{uuid.uuid4().hex[:6]}", argv)
+    try:
+        yield process
+    finally:
+        process.stop()
+
+
+@contextlib.contextmanager
+def extender(control_plane: ControlPlane, channel: Channel, *flags: str) -> Iterator[Running]:
+    """`python -m extender` with its supervisor, synced."""
+    port, metrics = free_port(), free_port()
+    argv = [sys.executable, "-m", "extender", f"--kubeconfig={control_plane.kubeconfig}", f"--port={port}"]
+    argv += [f"--metrics-port={metrics}", f"--channel={channel}", *flags]
+    process = control_plane.start_process(f"extender-{uuid.uuid4().hex[:6]}", argv)
+    running = Running(process, f"http://127.0.0.1:{port}", f"http://127.0.0.1:{metrics}")
+    try:
+        eventually(lambda: get(f"{running.health}/readyz")[0] == 200, "the extender is ready")
+        yield running
+    finally:
+        process.stop(grace_seconds=10)
+
+
+def pod(name: str, cpu: str = "500m", **spec: Any) -> dict[str, Any]:
+    """A pod for our scheduler."""
+    container = {"name": "c", "image": "i", "resources": {"requests": {"cpu": cpu, "memory": "512Mi"}}}
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": name},
+        "spec": {"schedulerName": "stowplan-scheduler", "containers": [container], **spec},
+    }
+
+
+def scheduled(kubectl: Kubectl, namespace: str, count: int, seconds: float = WAIT_SECONDS) -> dict[str, str]:
+    """Pod -> node, once `count` pods of the namespace have one."""
+
+    def bound() -> dict[str, str] | None:
+        items = kubectl("get", "pods", "-n", namespace)["items"]
+        placed = {p["metadata"]["name"]: p["spec"]["nodeName"] for p in items if p["spec"].get("nodeName")}
+        return placed if len(placed) == count else None
+
+    found: dict[str, str] = eventually(bound, f"{count} pods are scheduled", seconds)
+    return found
+
+
+def create(kubectl: Kubectl, namespace: str, *pods: dict[str, Any]) -> None:
+    """Create the pods."""
+    for manifest in pods:
+        kubectl("create", "-n", namespace, "-f", "-", stdin=manifest)
+
+
+@pytest.mark.parametrize("channel", ["narrow", "prioritize", "both"])
+def test_pods_are_packed_on_the_cheapest_fitting_node(
+    control_plane: ControlPlane, kubectl: Kubectl, namespace: str, nodes: list[str], tmp_path: Path, channel: Channel
+) -> None:
+    def in_use() -> list[str]:
+        seen = (p["spec"].get("nodeName", "") for p in kubectl("get", "pods", "-A")["items"])
+        return [name for name in seen if name in nodes]
+
+    eventually(lambda: not in_use(), "pods of earlier tests are gone")
+    # A patient scheduler: on a busy machine a call that is too late would, rightly, be passed over.
+    with extender(control_plane, channel) as ours, scheduler(control_plane, ours.url, channel, tmp_path, "5s"):
+        # Stock LeastAllocated would spread these six half-core pods; together they fit one m5.xlarge (3.9 cores allocatable).
+        for i in range(6):
+            create(kubectl, namespace, pod(f"p{i}"))
+            scheduled(kubectl, namespace, i + 1)
+
+        placed = scheduled(kubectl, namespace, 6)
+        status, story = get(f"{ours.url}/explain/{namespace}/p5")
+
+    assert len(set(placed.values())) == 1
+    assert placed["p0"] in nodes[4:]
+    assert status == 200
+    assert story["outcome"] in ("greedy", "planned")
+    assert story["bound_to"] == story["node"] == placed["p5"]
+    assert f"{namespace}/p5 was sent to {placed['p5']} (0.1920 $/h, already in use)" in story["why"]
+
+
+def test_an_extender_that_is_killed_or_stopped_is_replaced_and_pods_are_scheduled_meanwhile(
+    control_plane: ControlPlane, kubectl: Kubectl, namespace: str, nodes: list[str], tmp_path: Path
+) -> None:
+    assert nodes
+    with extender(control_plane, "both") as ours, scheduler(control_plane, ours.url, "both", tmp_path):
+        create(kubectl, namespace, pod("before"))
+        scheduled(kubectl, namespace, 1)
+
+        for round_, number in enumerate((signal.SIGKILL, signal.SIGSTOP)):
+            child = server_of(ours.process.pid)
+            os.kill(child, number)
+            create(kubectl, namespace, pod(f"during-{round_}"))
+            scheduled(kubectl, namespace, 2 + round_)
+            eventually(partial(replaced, ours.process.pid, child), "the supervisor has replaced it")
+            eventually(lambda: get(f"{ours.health}/readyz")[0] == 200, "the replacement is ready")
+
+
+def replaced(supervisor: int, child: int) -> bool:
+    """Whether the supervisor has another child now."""
+    return server_of(supervisor) not in (0, child)
+
+
+def server_of(supervisor: int) -> int:
+    """PID of the supervisor's child, 0 where there is none."""
+    children = Path(f"/proc/{supervisor}/task/{supervisor}/children").read_text().split()
+    return int(children[0]) if children else 0
+
+
+def test_without_an_extender_pods_are_scheduled(
+    control_plane: ControlPlane, kubectl: Kubectl, namespace: str, nodes: list[str], tmp_path: Path
+) -> None:
+    assert nodes
+    with scheduler(control_plane, f"http://127.0.0.1:{free_port()}", "both", tmp_path):
+        create(kubectl, namespace, *(pod(f"p{i}") for i in range(3)))
+
+        scheduled(kubectl, namespace, 3)
+
+
+def test_with_an_extender_that_accepts_and_never_answers_pods_are_scheduled(
+    control_plane: ControlPlane, kubectl: Kubectl, namespace: str, nodes: list[str], tmp_path: Path
+) -> None:
+    assert nodes
+    with socket.create_server(("127.0.0.1", 0)) as hanging:
+        url = f"http://127.0.0.1:{hanging.getsockname()[1]}"
+        with scheduler(control_plane, url, "both", tmp_path):
+            create(kubectl, namespace, *(pod(f"p{i}") for i in range(3)))
+
+            scheduled(kubectl, namespace, 3)
+
+
+@pytest.mark.parametrize(
+    ("filtered", "prioritized"),
+    [
+        (b"no json", b"no json"),
+        (None, b"{}"),
+        (None, b'[{"Host": "extender-0", "Score": 7.5}]'),
+        (None, b'[{"Host": "nobody", "Score": 10}]'),
+        (b"[]", b"null"),
+    ],
+    ids=["garbage", "object", "float score", "unknown host", "wrong types"],
+)
+def test_with_an_extender_that_answers_nonsense_pods_are_scheduled(
+    control_plane: ControlPlane,
+    kubectl: Kubectl,
+    namespace: str,
+    nodes: list[str],
+    tmp_path: Path,
+    filtered: bytes | None,
+    prioritized: bytes,
+) -> None:
+    assert nodes
+    with answering(filtered, prioritized) as url, scheduler(control_plane, url, "both", tmp_path):
+        create(kubectl, namespace, *(pod(f"p{i}") for i in range(2)))
+
+        scheduled(kubectl, namespace, 2)
+
+
+@contextlib.contextmanager
+def answering(filtered: bytes | None, prioritized: bytes) -> Iterator[str]:
+    """A server that answers filter (None: the names unchanged) and prioritize with fixed bytes."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            same = json.dumps({"NodeNames": json.loads(body)["NodeNames"]}).encode()
+            answer = prioritized if self.path.endswith("prioritize") else filtered or same
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(answer)))
+            self.end_headers()
+            self.wfile.write(answer)
+
+        def log_message(self, *_: object) -> None:
+            """Be quiet."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}"
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+def test_reflectors_recover_when_the_api_server_restarts(
+    control_plane: ControlPlane, kubectl: Kubectl, namespace: str, nodes: list[str], tmp_path: Path
+) -> None:
+    assert nodes
+    with extender(control_plane, "narrow") as ours, scheduler(control_plane, ours.url, "narrow", tmp_path):
+        control_plane.stop_component("kube-apiserver")
+        control_plane.start_component("kube-apiserver")
+        create(kubectl, namespace, pod("after"))
+        placed = scheduled(kubectl, namespace, 1)
+
+        def seen() -> bool:
+            return bool(get(f"{ours.url}/explain/{namespace}/after")[1].get("bound_to") == placed["after"])
+
+        eventually(seen, "the extender's cache shows the binding")

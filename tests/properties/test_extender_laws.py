@@ -1,0 +1,160 @@
+"""Laws of the extender's answers, for any state of the cluster, any plan and any body."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import hypothesis.strategies as st
+from hypothesis import given
+
+from extender.candidates import View, fill_order
+from extender.narrowing import narrow
+from extender.outcomes import NARROWING
+from extender.plan import Plan
+from extender.prioritize import prioritize
+from extender.reservations import Reservations
+from extender.scoring import STRATEGIES, Candidate, strategy_named
+from extender.slots import SlotLedger
+from extender.wire import WireError, decode_args, encode_filter_result, encode_host_priorities
+from stowplan.model.pod import Pod, PodSignature, SpreadConstraint
+from tests.support.extender import GIB, Clock, decider, info, node, pod, signature, snapshot
+
+NAMES = [f"n{i}" for i in range(6)]
+SIGNATURES = (
+    signature("web", cpu=1000),
+    signature("db", cpu=3000, memory=8 * GIB),
+    signature("soft", cpu=500, spread=(SpreadConstraint("zone", 1, hard=False, selector=None),)),
+    signature("claims", unplannable="resource claims"),
+    signature("DaemonSet", cpu=100),
+)
+signatures = st.sampled_from(SIGNATURES)
+infos = st.builds(
+    lambda name, residents, price, **changes: info(node(name, price=price, **changes), residents),
+    st.sampled_from(NAMES),
+    st.dictionaries(signatures, st.integers(1, 2), max_size=2),
+    st.integers(0, 400_000),
+    unschedulable=st.booleans(),
+    ready=st.booleans(),
+)
+plans = st.builds(
+    Plan,
+    generation=st.integers(0, 3),
+    slots=st.dictionaries(signatures, st.dictionaries(st.sampled_from(NAMES), st.integers(1, 2))),
+    fill_order=st.lists(st.sampled_from(NAMES), unique=True).map(tuple),
+)
+offers = st.lists(st.sampled_from([*NAMES, "elsewhere"]), unique=True)
+pods = st.builds(pod, uid=st.sampled_from(["u1", "u2"]), sig=signatures, nominated_node=st.sampled_from(["", "n1"]))
+held = st.lists(st.tuples(st.sampled_from(["u1", "u2", "u3"]), signatures, st.sampled_from(NAMES)), max_size=3)
+strategies = st.sampled_from(sorted(STRATEGIES))
+
+
+@st.composite
+def views(draw: st.DrawFn) -> View:
+    """Any view: the plan need not fit the cluster."""
+    reservations = Reservations(Clock())
+    for uid, sig, where in draw(held):
+        reservations.take(uid, sig, where)
+    ledger = SlotLedger(reservations)
+    ledger.use(draw(plans))
+    for sig, where in draw(st.lists(st.tuples(signatures, st.sampled_from(NAMES)), max_size=3)):
+        ledger.bound(sig, where, generation=2)
+    seen = snapshot(*draw(st.lists(infos, max_size=6, unique_by=lambda i: i.node.name)))
+    return View(
+        seen, ledger, reservations, ledger.plan.fill_order or fill_order(seen), strategy_named(draw(strategies))
+    )
+
+
+@given(views(), pods, offers, st.booleans())
+def test_narrowing_is_never_empty_and_a_subset_in_order(
+    view: View, asking: Pod, names: list[str], retried: bool
+) -> None:
+    answer = narrow(asking, names, view, retried=retried)
+
+    assert bool(answer.names) == bool(names)
+    assert list(answer.names) == [name for name in names if name in set(answer.names)]
+    assert (answer.outcome in NARROWING) == bool(answer.chosen)
+    if not answer.chosen:
+        assert answer.names is names
+    else:
+        assert answer.chosen in answer.names
+
+
+@given(views(), pods, offers)
+def test_what_is_named_has_room_by_the_books(view: View, asking: Pod, names: list[str]) -> None:
+    for option in narrow(asking, names, view).options:
+        there = view.snapshot.nodes[option.node]
+        reserved = view.reservations.used(option.node, besides=asking.uid)
+        for resource, amount in asking.signature.requests:
+            taken = there.used.get(resource, 0) + reserved.get(resource, 0)
+            assert amount == 0 or taken + amount <= there.node.allocatable.get(resource, 0)
+
+
+@given(views(), pods, offers, st.booleans())
+def test_scores_are_distinct_integers_of_offered_nodes(
+    view: View, asking: Pod, names: list[str], retried: bool
+) -> None:
+    answer = prioritize(asking, names, view, retried=retried)
+
+    hosts = [host for host, _ in answer.scores]
+    values = [score for _, score in answer.scores]
+    assert set(hosts) <= set(names)
+    assert len(set(hosts)) == len(hosts)
+    assert values == sorted(set(values), reverse=True)
+    assert all(type(value) is int and 1 <= value <= 10 for value in values)
+
+
+@given(views(), pods, offers)
+def test_the_same_state_gives_the_same_answer(view: View, asking: Pod, names: list[str]) -> None:
+    assert narrow(asking, names, view) == narrow(asking, names, view)
+    assert prioritize(asking, names, view) == prioritize(asking, names, view)
+
+
+@given(strategies, st.data())
+def test_every_strategy_gives_integers_for_any_amounts(name: str, data: st.DataObject) -> None:
+    amounts = st.dictionaries(st.sampled_from(["cpu", "memory", "pods", "nvidia.com/gpu"]), st.integers(0, 2**63 - 1))
+    asked, used, allocatable = (data.draw(amounts) for _ in range(3))
+    given_ = Candidate(asked, used, allocatable, data.draw(st.integers(0, 10**12)), data.draw(st.booleans()))
+
+    assert type(strategy_named(name)(given_)) is int
+
+
+json_values = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**53), 2**53)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=8,
+)
+pod_like = st.fixed_dictionaries(
+    {
+        "metadata": st.fixed_dictionaries({"uid": st.just("u1"), "namespace": st.just("shop"), "name": json_values})
+        | json_values,
+        "spec": st.fixed_dictionaries({"containers": json_values}) | json_values,
+    }
+)
+bodies: st.SearchStrategy[Any] = json_values | st.fixed_dictionaries(
+    {"Pod": pod_like | json_values, "NodeNames": offers | json_values}, optional={"Nodes": json_values}
+)
+
+
+@given(bodies)
+def test_any_json_is_refused_or_answered_without_a_veto(body: Any) -> None:
+    ours = decider(info(node("n1")), info(node("n2"), {SIGNATURES[0]: 1}))
+    try:
+        args = decode_args(json.dumps(body).encode())
+    except WireError:
+        return
+
+    kept = json.loads(encode_filter_result(args, ours.filter(args)))["NodeNames"]
+    scored = json.loads(encode_host_priorities(ours.prioritize(args)))
+
+    assert bool(kept) == bool(args.names)
+    assert set(kept) <= set(args.names)
+    assert all(isinstance(entry["Score"], int) and entry["Host"] in args.names for entry in scored)
+
+
+def test_the_signatures_used_here_differ() -> None:
+    assert len(set[PodSignature](SIGNATURES)) == len(SIGNATURES)
