@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from extender.cache import Cache
 from extender.reservations import Reservations
 from extender.slots import SlotLedger
 from stowplan.kube.codec import ObjectKey
 from stowplan.kube.projection import Namespace
+from stowplan.model.builtin_classes import BUILTIN_CLASSES
 from stowplan.model.node import Node
 from stowplan.model.pod import Pod
+from stowplan.model.workload_class import WorkloadClass
 
 Forward = Callable[..., object]
 """Takes the name of a cache method and its arguments; must not block."""
@@ -65,6 +67,32 @@ class NamespaceFeed:
         """The namespace is gone."""
         self._cache.delete_namespace(key.name)
         self._forward("delete_namespace", key.name)
+
+
+class ClassFeed:
+    """Handler of the reflector of WorkloadClasses: what the planner weighs headroom by. The built-in ones stand where none is written."""
+
+    def __init__(self, publish: Callable[[Mapping[str, WorkloadClass]], object]) -> None:
+        self._publish = publish
+        self._written: dict[str, WorkloadClass] = {}
+
+    def replace(self, items: Sequence[WorkloadClass]) -> None:
+        """The classes are exactly these."""
+        self._written = {item.name: item for item in items}
+        self._tell()
+
+    def upsert(self, item: WorkloadClass) -> None:
+        """The class is new or has changed."""
+        self._written[item.name] = item
+        self._tell()
+
+    def delete(self, key: ObjectKey) -> None:
+        """The class is gone."""
+        self._written.pop(key.name, None)
+        self._tell()
+
+    def _tell(self) -> None:
+        self._publish({**BUILTIN_CLASSES, **self._written})
 
 
 class PodFeed:

@@ -7,9 +7,9 @@ import logging
 import os
 import sys
 from collections.abc import Callable, Sequence
-from typing import Any
+from functools import partial
 
-from extender.planning import NoPlanner, Planner
+from extender.planning import planner_of
 from extender.service import ExtenderService
 from extender.settings import ExtenderSettings
 from stowplan.kube.client import ApiClient
@@ -45,14 +45,8 @@ async def _serve(settings: ExtenderSettings, connection: Connection) -> None:
     drain = Drain()
     drain.on_signals()
     async with ApiClient(connection) as api:
-        service = ExtenderService(settings, api, _planner_of(settings), new_registry())
+        service = ExtenderService(settings, api, partial(planner_of, settings), new_registry())
         await service.run(drain, lambda ports: log.info("listening on ports %s", ports))
-
-
-def _planner_of(settings: ExtenderSettings) -> Callable[[Callable[[], list[Any]]], Planner]:
-    if not settings.planner:
-        return lambda _resync: NoPlanner()
-    return lambda _resync: NoPlanner()
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:

@@ -8,6 +8,7 @@ from typing import Final
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from extender.plan import EMPTY_PLAN, Plan
+from extender.planner.client import PlannerStats
 from stowplan.serving.metrics import LATENCY_BUCKETS, SOLVE_BUCKETS
 
 _MICRO: Final = 1_000_000
@@ -67,7 +68,7 @@ class ExtenderMetrics:
         self.source = Gauge("stowplan_plan_source", "1 at the plan's source.", ["source"], registry=to)
         age = Gauge("stowplan_plan_age_seconds", "Seconds since the plan came; -1 before the first.", registry=to)
         age.set_function(self._plan_age)
-        self.planner_restarts = Gauge("stowplan_planner_restarts", "Times the planner was restarted.", registry=to)
+        self._planner = Gauge("stowplan_planner_events", "What befell the planner process.", ["event"], registry=to)
 
     def _plan_age(self) -> float:
         return -1.0 if self._published_at is None else self._clock() - self._published_at
@@ -87,3 +88,12 @@ class ExtenderMetrics:
         self.generation.set(plan.generation)
         for source in {*SOURCES, plan.source}:
             self.source.labels(source).set(source == plan.source)
+
+    def planner(self, stats: PlannerStats) -> None:
+        """What the planner's client has counted since the start."""
+        self._planner.labels("restart").set(stats.restarts)
+        self._planner.labels("hang").set(stats.hangs)
+        self._planner.labels("failed_plan").set(stats.failed_plans)
+        self._planner.labels("solver_failure").set(stats.solver_failures)
+        self._planner.labels("resync").set(stats.resyncs)
+        self._planner.labels("overflow").set(stats.overflows)

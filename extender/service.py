@@ -10,12 +10,13 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, Final
 
+import msgspec
 from prometheus_client import CollectorRegistry
 
 from extender.app import extender_app
 from extender.cache import Cache
 from extender.decider import Clocks, Decider
-from extender.feed import NamespaceFeed, NodeFeed, PodFeed
+from extender.feed import ClassFeed, NamespaceFeed, NodeFeed, PodFeed
 from extender.metrics import ExtenderMetrics
 from extender.outcomes import Outcome
 from extender.planning import Planner
@@ -23,10 +24,12 @@ from extender.reservations import Reservations
 from extender.settings import ExtenderSettings
 from extender.slots import SlotLedger
 from stowplan.kube.client import ApiClient
-from stowplan.kube.paths import NAMESPACES, NODES, PODS
+from stowplan.kube.paths import NAMESPACES, NODES, PODS, WORKLOAD_CLASSES
 from stowplan.kube.projection import SignatureInterner, project_namespace, project_node, project_pod
 from stowplan.kube.reflector import Reflector, Selection
 from stowplan.kube.reflector_metrics import ReflectorMetrics
+from stowplan.model.class_codec import parse_workload_class
+from stowplan.model.workload_class import WorkloadClass
 from stowplan.serving.health import Readiness, health_app
 from stowplan.serving.http import Drain, Listener, serve
 from stowplan.serving.supervisor import heartbeat
@@ -69,6 +72,8 @@ class ExtenderService:
         self._nodes: Reflector[Any] = reflector(NODES, project_node, NodeFeed(self._cache, forward))
         self._pods: Reflector[Any] = reflector(PODS, project, pods, selection=Selection(field_selector=UNFINISHED))
         self._namespaces: Reflector[Any] = reflector(NAMESPACES, project_namespace, NamespaceFeed(self._cache, forward))
+        classes = ClassFeed(self._planner.set_classes)
+        self._classes: Reflector[Any] = reflector(WORKLOAD_CLASSES, _project_class, classes)
         self._decider = Decider(
             settings=settings,
             cache=self._cache,
@@ -86,6 +91,7 @@ class ExtenderService:
             self._nodes.run(),
             self._pods.run(),
             self._namespaces.run(),
+            self._classes.run(),
             self._settle(),
             self._refresh_gauges(),
             heartbeat(),
@@ -133,7 +139,12 @@ class ExtenderService:
             self._metrics.reservations.set(len(self._reservations))
             self._metrics.reservations_expired.inc(self._reservations.expired - seen)
             seen = self._reservations.expired
+            self._metrics.planner(self._planner.stats)
             await asyncio.sleep(_GAUGES_SECONDS)
+
+
+def _project_class(raw: msgspec.Raw) -> WorkloadClass:
+    return parse_workload_class(msgspec.json.decode(raw))
 
 
 def _synced(reflector: Reflector[Any]) -> bool:

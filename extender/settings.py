@@ -52,6 +52,9 @@ class ExtenderSettings:
     planner: bool = setting(
         default=True, doc="Whether the background planner runs; without it all decisions are greedy."
     )
+    solver_seconds: float = setting(
+        1.0, "Solver time of one plan; the greedy plan needs none of it.", unit="s", minimum=0, maximum=60
+    )
     supervise: bool = setting(default=True, doc="Whether a parent process replaces the server when it hangs.")
     drain_seconds: float = setting(1.0, "How long to go on answering after SIGTERM.", unit="s", minimum=0)
     log_level: str = setting("info", "debug, info, warning or error.")

@@ -179,6 +179,27 @@ def test_pods_are_packed_on_the_cheapest_fitting_node(
     assert f"{namespace}/p5 was sent to {placed['p5']} (0.1920 $/h, already in use)" in story["why"]
 
 
+@pytest.mark.parametrize("channel", ["narrow", "both"])
+def test_waiting_pods_are_placed_on_the_nodes_planned_for_them(
+    control_plane: ControlPlane, kubectl: Kubectl, namespace: str, nodes: list[str], tmp_path: Path, channel: Channel
+) -> None:
+    assert nodes
+    with extender(control_plane, channel) as ours:
+        create(kubectl, namespace, *(pod(f"p{i}", cpu) for i, cpu in enumerate(["500m", "1", "1500m", "2"] * 3)))
+
+        def planned() -> bool:
+            return bool(get(f"{ours.url}/plan")[1]["placed"] == 12)
+
+        eventually(planned, "the plan has a slot for each of the twelve pods")
+        with scheduler(control_plane, ours.url, channel, tmp_path, "5s"):
+            placed = scheduled(kubectl, namespace, 12)
+        stories = {name: get(f"{ours.url}/explain/{namespace}/{name}")[1] for name in placed}
+
+    assert {name: story["node"] for name, story in stories.items()} == placed
+    assert {story["outcome"] for story in stories.values()} == {"planned"}
+    assert all(story["plan"]["bound_per_hour"] <= story["plan"]["cost_per_hour"] for story in stories.values())
+
+
 def test_an_extender_that_is_killed_or_stopped_is_replaced_and_pods_are_scheduled_meanwhile(
     control_plane: ControlPlane, kubectl: Kubectl, namespace: str, nodes: list[str], tmp_path: Path
 ) -> None:
