@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from sandbox import lifecycle
+from sandbox.build import ensure_binaries
 from sandbox.errors import SandboxError
 from sandbox.paths import sandbox_dir
 from sandbox.status import read_keeper, read_status
@@ -31,6 +32,13 @@ class Output(StrEnum):
 
 Name = Annotated[str, typer.Option("--name", help="Name of the sandbox; several can be up side by side.")]
 Format = Annotated[Output, typer.Option("--output", "-o", help="A table for people, JSON for scripts.")]
+
+
+@app.command()
+def build() -> None:
+    """Build the control plane's binaries into the cache, if they are not there yet."""
+    with _errors():
+        ensure_binaries()
 
 
 @app.command()
