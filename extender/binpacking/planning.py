@@ -177,7 +177,7 @@ def _reason(packing: Packing, item: int, count: int) -> Unplaced:
     for refusal, nodes in refusals.items():
         by_reason[refusal.reason.value] += nodes
     if not by_reason:
-        return Unplaced(packing.instance.items[item].signature, count, RefusalReason.NOT_READY.value, 0)
+        return Unplaced(packing.instance.items[item].signature, count, RefusalReason.NO_NODES.value, 0)
     reason, nodes = min(by_reason.items(), key=lambda entry: (-entry[1], entry[0]))
     nearest = min((r.shortfalls for r in refusals if r.reason.value == reason), key=_distance)
     return Unplaced(packing.instance.items[item].signature, count, reason, nodes, nearest)

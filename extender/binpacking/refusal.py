@@ -25,6 +25,8 @@ class RefusalReason(StrEnum):
     """No pod that the required affinity asks for is in the node's domain."""
     ANTI_AFFINITY = "PodAntiAffinity"
     """A required anti-affinity, of the pod or of a pod in the node's domain, keeps them apart."""
+    NO_NODES = "NoNodes"
+    """The cluster has none."""
     LEFT_TO_SCHEDULER = "LeftToScheduler"
     """The pod has needs that the plan does not model; kube-scheduler places it alone."""
 

@@ -22,8 +22,8 @@ from stowplan.model.builtin_classes import BUILTIN_CLASSES
 from tests.support.clusters import Freedom, make_info, make_node, snapshots
 from tests.support.independent_checker import replay
 
-WORK = 0.2
-LAW = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+WORK = 0.1
+LAW = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 
 
 def plan_of(snapshot: Snapshot, previous: Plan | None = None) -> Plan:

@@ -1,0 +1,173 @@
+"""The planner process: reads events, waits for a quiet moment, plans, answers. Single-threaded, and nicer than the server.
+
+Started by `PlannerClient`; ends when the server's end of the socket closes or the server dies.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import select
+import signal
+import socket
+import sys
+import time
+from collections.abc import Callable
+from typing import Final
+
+from extender.binpacking.planning import make_plan
+from extender.plan import Plan
+from extender.planner.messages import (
+    Classes,
+    Configure,
+    Events,
+    Failed,
+    FrameReader,
+    Message,
+    Ping,
+    Planned,
+    Pong,
+    Synced,
+    encode,
+)
+from extender.planner.mirror import Mirror, still_to_come
+from extender.planner.window import BatchWindow
+from extender.snapshot import Snapshot
+
+_PR_SET_PDEATHSIG: Final = 1  # linux/prctl.h
+_NICE: Final = 10
+_READ_BYTES: Final = 1 << 18
+_NOTHING_WAITS_S: Final = 2.0
+"""Between two plans while no pod waits: only the fill order may change."""
+
+
+class PlannerLoop:
+    """State of the planner process; `receive` and `tick` are all that happens.
+
+    Args:
+        send: hands a message to the server.
+        clock: steady seconds.
+        plan: `make_plan`, or a test's.
+    """
+
+    def __init__(
+        self,
+        send: Callable[[Message], None],
+        clock: Callable[[], float] = time.monotonic,
+        plan: Callable[..., Plan] = make_plan,
+    ) -> None:
+        self._send = send
+        self._clock = clock
+        self._make_plan = plan
+        self._mirror = Mirror()
+        self._configured = Configure({}, 1.0, 0.05, 0.5)
+        self._window = BatchWindow(0.05, 0.5)
+        self._classes = self._configured.classes
+        self._synced = False
+        self._last: tuple[Plan, Snapshot] | None = None
+        self._last_at = -_NOTHING_WAITS_S
+
+    def receive(self, message: Message) -> None:
+        """React to one message of the server."""
+        match message:
+            case Configure():
+                self._configured = message
+                self._classes = message.classes
+                self._window = BatchWindow(message.idle_window_s, message.max_window_s)
+            case Classes(classes):
+                self._classes = classes
+                self._window.touch(self._clock())
+            case Events(events):
+                for method, arguments in events:
+                    self._apply(method, arguments)
+                self._window.touch(self._clock())
+            case Synced():
+                self._synced = True
+                self._window.touch(self._clock())
+            case Ping(number):
+                self._send(Pong(number))
+            case _:
+                self._send(Failed("event", f"unexpected message {type(message).__name__}"))
+
+    def wait(self) -> float | None:
+        """Seconds until `tick` has something to do; None where only a message can change that."""
+        wait = self._window.wait(self._clock()) if self._synced else None
+        if wait is None or self._mirror.snapshot().pending or (self._last and self._last[1].pending):
+            return wait
+        return max(wait, self._last_at + _NOTHING_WAITS_S - self._clock())
+
+    def tick(self) -> None:
+        """Plan if it is time."""
+        if self.wait() != 0:
+            return
+        self._window.close()
+        snapshot = self._mirror.snapshot()
+        plan = self._plan(snapshot)
+        self._last_at = self._clock()
+        if plan is not None:
+            self._last = (plan, snapshot)
+            self._send(Planned(plan))
+
+    def _apply(self, method: str, arguments: tuple[object, ...]) -> None:
+        try:
+            self._mirror.apply(method, arguments)
+        except Exception as error:  # noqa: BLE001  # whatever it is, the mirror may be wrong now, and the server can repair it
+            self._send(Failed("event", f"{method}: {error!r}"))
+
+    def _plan(self, snapshot: Snapshot) -> Plan | None:
+        previous = still_to_come(*self._last, snapshot) if self._last else None
+        for attempt, time_limit_s in (("solver", self._configured.time_limit_s), ("plan", 0.0)):
+            try:
+                return self._make_plan(
+                    snapshot,
+                    previous,
+                    self._classes,
+                    time_limit_s=time_limit_s,
+                    seed=self._configured.seed,
+                    workers=self._configured.workers,
+                )
+            except Exception as error:  # noqa: BLE001  # a planner that dies of odd input would die of it again
+                self._send(Failed(attempt, repr(error)))
+        return None
+
+
+def serve(connection: socket.socket) -> None:
+    """Serve one server until it closes the socket."""
+    frames = FrameReader()
+    connection.sendall(encode(Pong(0)))  # started: loading OR-Tools takes seconds on a busy machine
+    loop = PlannerLoop(lambda message: connection.sendall(encode(message)))
+    while True:
+        readable, _, _ = select.select([connection], [], [], loop.wait())
+        if readable:
+            data = connection.recv(_READ_BYTES)
+            if not data:
+                return
+            for message in frames.feed(data):
+                loop.receive(message)
+        else:
+            loop.tick()
+
+
+def die_with(parent: int) -> None:
+    """Be killed by the kernel when the parent ends, however that ends. Does nothing where there is no prctl."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    if os.getppid() != parent:
+        sys.exit(0)
+
+
+def main(arguments: list[str]) -> None:
+    """`child.py FILE_DESCRIPTOR PARENT_PID`."""
+    descriptor, parent = (int(argument) for argument in arguments)
+    die_with(parent)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the server decides when to stop
+    os.nice(_NICE)
+    try:
+        with socket.socket(fileno=descriptor) as connection:
+            serve(connection)
+    except (BrokenPipeError, ConnectionResetError):
+        return  # the server is gone
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

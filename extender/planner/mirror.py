@@ -1,0 +1,83 @@
+"""The planner's mirror of the cache, and what of the last plan is still to come."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any, Final
+
+from extender.cache import Cache
+from extender.plan import Plan
+from extender.snapshot import Snapshot
+from stowplan.model.pod import Pod, PodSignature
+
+METHODS: Final = frozenset(
+    {
+        "replace_nodes",
+        "upsert_node",
+        "delete_node",
+        "replace_pods",
+        "upsert_pod",
+        "delete_pod",
+        "replace_namespaces",
+        "upsert_namespace",
+        "delete_namespace",
+        "advance_to",
+    }
+)
+_MOST_SIGNATURES: Final = 100_000
+
+
+class UnknownEventError(ValueError):
+    """An event that is no method of the cache."""
+
+
+class Mirror:
+    """A second cache that follows the first."""
+
+    def __init__(self) -> None:
+        self._cache = Cache()
+        self._signatures: dict[PodSignature, PodSignature] = {}
+
+    def apply(self, method: str, arguments: tuple[Any, ...]) -> None:
+        """Carry out one event.
+
+        Raises:
+            UnknownEventError: the method is none of `METHODS`.
+        """
+        if method not in METHODS:
+            raise UnknownEventError(f"event {method!r} is unknown; send one of {', '.join(sorted(METHODS))}")
+        if method == "upsert_pod":
+            self._intern(arguments[0])
+        elif method == "replace_pods":
+            for pod in arguments[0]:
+                self._intern(pod)
+        getattr(self._cache, method)(*arguments)
+
+    def snapshot(self) -> Snapshot:
+        """The cluster as far as it is known here."""
+        return self._cache.snapshot()
+
+    def _intern(self, pod: Pod) -> None:
+        """Pickling makes a copy of the signature per frame; keep one."""
+        if len(self._signatures) > _MOST_SIGNATURES:
+            self._signatures.clear()
+        pod.signature = self._signatures.setdefault(pod.signature, pod.signature)
+
+
+def still_to_come(plan: Plan, then: Snapshot, now: Snapshot) -> Plan:
+    """The plan without the slots that pods have taken since: what a new plan should stay close to."""
+    slots: dict[PodSignature, dict[str, int]] = {}
+    for signature, nodes in plan.slots.items():
+        left = {}
+        for name, count in nodes.items():
+            arrived = _standing(now, signature, name) - _standing(then, signature, name)
+            if name in now.nodes and count > max(0, arrived):
+                left[name] = count - max(0, arrived)
+        if left:
+            slots[signature] = left
+    return dataclasses.replace(plan, slots=slots)
+
+
+def _standing(snapshot: Snapshot, signature: PodSignature, name: str) -> int:
+    info = snapshot.nodes.get(name)
+    return info.residents.get(signature, 0) if info is not None else 0

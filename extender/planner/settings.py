@@ -1,0 +1,39 @@
+"""Settings of the planner, all in seconds where they are times."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class PlannerSettings:
+    """How the planner process works and how it is watched."""
+
+    time_limit_s: float = 1.0
+    """Solver time of one plan, over all stages. A burst of pods takes longer than this to be scheduled anyway."""
+    idle_window_s: float = 0.05
+    max_window_s: float = 0.5
+    workers: int = 1
+    """Threads of the solver."""
+    ping_interval_s: float = 1.0
+    hang_timeout_s: float = 30.0
+    """Silence after which the process is killed. Above the time of the largest plan: it answers pings only between plans."""
+    start_timeout_s: float = 60.0
+    """Time for a new process to load its libraries and say so."""
+    stale_after_s: float = 60.0
+    """Silence after which the last plan is no longer offered."""
+    backoff_s: float = 0.5
+    """Wait before the first restart; doubled for each failure that follows soon."""
+    max_backoff_s: float = 30.0
+    healthy_after_s: float = 60.0
+    """A process that lived this long is no failure to be counted."""
+    greedy_after_failures: int = 2
+    """After so many failures in a row the next process plans without the solver."""
+    queue: int = 100_000
+    """Events kept while the process is busy; beyond it they are dropped and everything is sent again."""
+
+    def __post_init__(self) -> None:
+        positive = ("idle_window_s", "max_window_s", "ping_interval_s", "hang_timeout_s", "stale_after_s", "queue")
+        for name in positive:
+            if getattr(self, name) <= 0:
+                raise ValueError(f"{name} is {getattr(self, name)}; give a positive number")

@@ -1,0 +1,174 @@
+"""The planner process without a process: messages in, messages out, time by hand."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from extender.cache import Cache
+from extender.plan import Plan
+from extender.planner.child import PlannerLoop
+from extender.planner.messages import (
+    CHUNK,
+    Configure,
+    Event,
+    Events,
+    Failed,
+    FrameReader,
+    Message,
+    Ping,
+    Planned,
+    Pong,
+    Synced,
+    chunked,
+    encode,
+)
+from extender.planner.mirror import Mirror, UnknownEventError, still_to_come
+from extender.planner.settings import PlannerSettings
+from extender.planner.window import BatchWindow
+from stowplan.model.pod import Pod
+from tests.support.clusters import make_info, make_node, make_signature, make_snapshot
+
+WEB = make_signature()
+
+
+def pod(uid: str, node: str = "") -> Pod:
+    return Pod(uid=uid, namespace="shop", name=uid, signature=make_signature(), node_name=node)
+
+
+class Desk:
+    """A loop with a clock at hand and a planner that returns what it was asked."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+        self.sent: list[Message] = []
+        self.asked: list[dict[str, Any]] = []
+        self.broken: set[float] = set()
+        self.loop = PlannerLoop(self.sent.append, lambda: self.now, self.plan)
+        self.loop.receive(Configure({}, time_limit_s=1.0, idle_window_s=0.05, max_window_s=0.5))
+
+    def plan(self, snapshot: Any, previous: Any, _classes: Any, **options: Any) -> Plan:
+        """Stands in for `make_plan`; fails for the time limits in `broken`."""
+        self.asked.append({"previous": previous, **options})
+        if options["time_limit_s"] in self.broken:
+            raise RuntimeError("odd input")
+        return Plan(snapshot.generation, {WEB: {"n1": 1}})
+
+
+def desk_with_a_pod() -> Desk:
+    desk = Desk()
+    desk.loop.receive(Events((("upsert_node", (make_node("n1"),)), ("upsert_pod", (pod("u1"),)))))
+    return desk
+
+
+def test_a_window_closes_after_quiet_and_at_the_latest_after_the_maximum() -> None:
+    window = BatchWindow(idle_s=0.05, max_s=0.5)
+    assert window.wait(0.0) is None
+    window.touch(1.0)
+    assert window.wait(1.02) == pytest.approx(0.03)
+    for step in range(1, 24):
+        window.touch(1.0 + step * 0.02)  # never quiet for 0.05 s; the last change is at 1.46
+    assert window.wait(1.46) == pytest.approx(0.04)  # 1.0 + 0.5 comes before 1.46 + 0.05
+    assert window.wait(2.0) == 0.0
+    window.close()
+    assert window.wait(2.0) is None
+
+
+def test_nothing_is_planned_before_the_mirror_is_complete() -> None:
+    desk = desk_with_a_pod()
+    desk.now += 10
+    assert desk.loop.wait() is None
+    desk.loop.tick()
+    assert desk.asked == []
+    desk.loop.receive(Synced())
+    desk.now += 0.05
+    desk.loop.tick()
+    assert [type(message) for message in desk.sent] == [Planned]
+
+
+def test_a_ping_is_answered() -> None:
+    desk = Desk()
+    desk.loop.receive(Ping(7))
+    assert desk.sent == [Pong(7)]
+
+
+def test_a_failing_solver_gives_way_to_the_greedy() -> None:
+    desk = desk_with_a_pod()
+    desk.broken = {1.0}
+    desk.loop.receive(Synced())
+    desk.now += 1
+    desk.loop.tick()
+    assert desk.sent[0] == Failed("solver", "RuntimeError('odd input')")
+    assert isinstance(desk.sent[1], Planned)
+    assert [asked["time_limit_s"] for asked in desk.asked] == [1.0, 0.0]
+
+
+def test_a_plan_that_cannot_be_made_is_counted_and_the_loop_goes_on() -> None:
+    desk = desk_with_a_pod()
+    desk.broken = {0.0, 1.0}
+    desk.loop.receive(Synced())
+    desk.now += 1
+    desk.loop.tick()
+    assert [message.what for message in desk.sent if isinstance(message, Failed)] == ["solver", "plan"]
+    desk.broken = set()
+    desk.loop.receive(Events((("upsert_pod", (pod("u2"),)),)))
+    desk.now += 1
+    desk.loop.tick()
+    assert isinstance(desk.sent[-1], Planned)
+
+
+def test_an_unknown_event_is_reported_not_raised() -> None:
+    desk = Desk()
+    desk.loop.receive(Events((("snapshot", ()),)))
+    assert isinstance(desk.sent[0], Failed)
+    assert desk.sent[0].what == "event"
+    with pytest.raises(UnknownEventError, match="snapshot"):
+        Mirror().apply("snapshot", ())
+
+
+def test_without_waiting_pods_plans_are_seldom() -> None:
+    desk = Desk()
+    desk.loop.receive(Events((("upsert_node", (make_node("n1"),)),)))
+    desk.loop.receive(Synced())
+    desk.now += 0.05
+    desk.loop.tick()
+    desk.loop.receive(Events((("upsert_node", (make_node("n2"),)),)))
+    assert desk.loop.wait() == pytest.approx(2.0)
+
+
+def test_slots_that_pods_have_taken_are_not_to_come_any_more() -> None:
+    node, gone = make_node("n1"), make_node("n2")
+    then = make_snapshot([make_info(node, {WEB: 1}), gone], {WEB: 4})
+    now = make_snapshot([make_info(node, {WEB: 3})], {WEB: 2})
+    plan = Plan(1, {WEB: {"n1": 3, "n2": 1}})
+    # two of three arrived on n1; n2 is gone
+    assert still_to_come(plan, then, now).slots == {WEB: {"n1": 1}}
+
+
+def test_a_mirror_reaches_state_and_generation_of_the_cache_by_its_chunked_events() -> None:
+    cache = Cache()
+    for index in range(CHUNK + 20):
+        cache.upsert_node(make_node(f"n{index}"))
+        cache.upsert_pod(pod(f"u{index}", f"n{index}" if index % 2 else ""))
+    mirror = Mirror()
+    mirror.apply("upsert_node", (make_node("stale"),))
+    frames = list(chunked(cache.events()))
+    assert len(frames) > 2
+    for frame in frames:
+        for method, arguments in frame:
+            mirror.apply(method, arguments)
+    assert mirror.snapshot() == cache.snapshot()
+
+
+def test_frames_survive_any_cut() -> None:
+    events: tuple[Event, ...] = (("delete_node", ("n1",)),)
+    stream = encode(Events(events)) + encode(Ping(1)) + encode(Synced())
+    reader = FrameReader()
+    received = [message for byte in stream for message in reader.feed(bytes([byte]))]
+    assert received == [Events(events), Ping(1), Synced()]
+
+
+def test_settings_that_make_no_sense_are_refused() -> None:
+    with pytest.raises(ValueError, match="queue is 0"):
+        PlannerSettings(queue=0)
