@@ -13,7 +13,7 @@ from sandbox.install import service_account
 from sandbox.manifests import Manifest, manifests_dir, render
 from stowplan.model.builtin_classes import BUILTIN_CLASSES
 from stowplan.model.class_codec import parse_workload_class
-from tests.support.bare_planes import own_control_plane
+from tests.support.bare_planes import apply, own_control_plane
 
 
 @pytest.fixture(scope="module")
@@ -24,11 +24,6 @@ def plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
         running.kubectl("wait", "--for=condition=Established", "--all", "crd", "--timeout=30s")
         apply(running, [m for m in render(running, "base") if m["kind"] != "MutatingWebhookConfiguration"])
         yield running
-
-
-def apply(plane: ControlPlane, objects: list[Manifest], *flags: str) -> str:
-    document = json.dumps({"apiVersion": "v1", "kind": "List", "items": objects})
-    return plane.kubectl("apply", "--server-side", "--validate=strict", *flags, "-f", "-", stdin=document)
 
 
 @pytest.mark.parametrize("kustomization", ["crds", "base", "overlays/kind"])

@@ -19,8 +19,7 @@ from sandbox.install import service_account
 from sandbox.manifests import render
 from sandbox.probe import wait_until
 from stowplan.serving.certificates import needs_renewal
-from tests.integration.test_manifests import apply
-from tests.support.bare_planes import own_control_plane
+from tests.support.bare_planes import apply, own_control_plane
 
 NAME = "stowplan-webhook.stowplan-system.svc"
 
