@@ -9,14 +9,13 @@ def headline(result: DemoResult) -> str:
     ours = result.runs.get(Variant.STOWPLAN)
     baselines = [(name, run) for name, run in result.runs.items() if name != Variant.STOWPLAN]
     if ours is None or not baselines:
-        only = ", ".join(f"{name} ${run.mean_cost_per_hour:.2f}/h" for name, run in result.runs.items())
+        only = ", ".join(f"{name} ${run.cost_per_hour:.2f}/h" for name, run in result.runs.items())
         return f"Mean price of the nodes in use: {only}; there is nothing to compare with."
     parts = [
-        f"{_change(ours, run)} than {_NAMES.get(name, name)} (${run.mean_cost_per_hour:.2f}/h)"
-        for name, run in baselines
+        f"{_change(ours, run)} than {_NAMES.get(name, name)} (${run.cost_per_hour:.2f}/h)" for name, run in baselines
     ]
     return (
-        f"Over {result.window_hours:g} h of real arrivals stowplan kept nodes worth ${ours.mean_cost_per_hour:.2f}/h in use: "
+        f"Over {result.window_hours:g} h of real arrivals stowplan kept nodes worth ${ours.cost_per_hour:.2f}/h in use: "
         f"{' and '.join(parts)}."
     )
 
@@ -29,7 +28,7 @@ _NAMES: dict[str, str] = {
 
 def saving(ours: RunResult, baseline: RunResult) -> float:
     """Share of the baseline's mean $/h that we save; negative when we cost more."""
-    return 1 - ours.mean_cost_per_hour / baseline.mean_cost_per_hour if baseline.mean_cost_per_hour else 0.0
+    return 1 - ours.cost_per_hour / baseline.cost_per_hour if baseline.cost_per_hour else 0.0
 
 
 def _change(ours: RunResult, baseline: RunResult) -> str:

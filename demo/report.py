@@ -15,6 +15,7 @@ from demo.terminal import ROWS, latency
 from demo.workload import RULE
 
 _LINE = "\n"
+_LATENCIES = "<p>Latencies are the median / the 99th percentile in milliseconds.</p>"
 
 
 def report_html(result: DemoResult) -> str:
@@ -54,7 +55,8 @@ def _opening(result: DemoResult) -> str:
     return (
         '<p class="kicker">stowplan demo</p>'
         f"<h1>{escape(headline(result))}</h1>"
-        f'<p class="lead">{pods} pods, cut from six hours of real Azure arrivals, came and went on {cluster["nodes"]} nodes '
+        f'<p class="lead">{pods} pods, cut from {result.window_hours:g} hours of real Azure arrivals, came and went on '
+        f"{cluster['nodes']} nodes "
         f"in EC2 shapes with {cluster['cpu_cores']:.0f} cores and real list prices (${cluster['cost_per_hour']:.2f}/h in all). "
         "Each run had the same pods in the same order at the same moments, a real API server and a real kube-scheduler; "
         "only what places the pods differs. "
@@ -86,7 +88,7 @@ def _cards(result: DemoResult) -> str:
         if ours.extender_ms is not None:
             cards.append(("", f"{ours.extender_ms.p99:.1f} ms", "extender p99 per call"))
     else:
-        cards = [("", f"${run.mean_cost_per_hour:.2f}/h", name) for name, run in result.runs.items()]
+        cards = [("", f"${run.cost_per_hour:.2f}/h", name) for name, run in result.runs.items()]
     return f'<div class="cards">{"".join(_card(*card) for card in cards)}</div>'
 
 
@@ -107,8 +109,8 @@ def _over_time() -> str:
 
 def _fill(result: DemoResult) -> str:
     figures = "".join(
-        f"<figure><figcaption>{_dot(name)}<strong>{escape(name)}</strong>: {run.nodes_used} of {len(run.node_fill)} nodes in use, "
-        f'${run.cost_per_hour:.2f}/h</figcaption><div id="fill-{escape(name)}"></div></figure>'
+        f"<figure><figcaption>{_dot(name)}<strong>{escape(name)}</strong>: {run.end_nodes_used} of {len(run.node_fill)} nodes in use, "
+        f'${run.end_cost_per_hour:.2f}/h</figcaption><div id="fill-{escape(name)}"></div></figure>'
         for name, run in result.runs.items()
     )
     return (
@@ -132,8 +134,9 @@ def _numbers(result: DemoResult) -> str:
         for name in classes
     )
     return (
-        f'<h2>The numbers</h2><div class="scroll"><table><thead><tr><th></th>{heads}</tr></thead><tbody>{rows}</tbody></table></div>'
-        "<h2>By class</h2><p>Pods placed, and the time from creation to a node (median / 99th percentile).</p>"
+        f"<h2>The numbers</h2>{_LATENCIES}"
+        f'<div class="scroll"><table><thead><tr><th></th>{heads}</tr></thead><tbody>{rows}</tbody></table></div>'
+        "<h2>By class</h2><p>Pods placed, and the time from creation to a node (milliseconds, median / 99th percentile).</p>"
         f'<div class="scroll"><table><thead><tr><th></th>{heads}</tr></thead><tbody>{by_class}</tbody></table></div>'
     )
 

@@ -87,20 +87,23 @@ class RunResult:
     placed: int
     unplaced: int
     nodes_used: int
-    """Non-empty nodes at the end of the window."""
+    """Non-empty nodes: time-weighted mean over the window, rounded."""
     cost_per_hour: float
-    """Price of the non-empty nodes at the end of the window."""
+    """Price of the non-empty nodes: time-weighted mean over the window."""
     pods_per_second: float
     """Pods bound per second while the pods that were there before the window are created at once."""
     webhook_ms: Latency | None
     extender_ms: Latency | None
     node_hours_cost: float
     """Dollars for all non-empty nodes over the window, in trace time."""
-    mean_cost_per_hour: float
     mean_nodes_used: float
     peak_nodes_used: int
-    mean_lower_bound_per_hour: float
-    """Mean of the price that no packing could go below (fractional bound, not tight)."""
+    end_nodes_used: int
+    """Non-empty nodes at the end of the window."""
+    end_cost_per_hour: float
+    """Price of the non-empty nodes at the end of the window."""
+    lower_bound_per_hour: float
+    """Time-weighted mean of the price that no packing could go below (fractional bound, not tight)."""
     scheduling_ms: Latency | None
     """From the pod's creation to its node, as a watcher sees it."""
     admission_ms: Latency | None

@@ -11,7 +11,7 @@ from demo.result import Story
 from stowplan.model.keys import SCHEDULER_NAME
 
 _TIMEOUT = aiohttp.ClientTimeout(total=3.0)
-_CANDIDATES = 60
+_CANDIDATES = 400
 _PLANNED = "planned"
 _PREFERRED_CLASSES = ("standard", "elastic", "critical", "batch")
 

@@ -7,8 +7,11 @@ from fractions import Fraction
 from importlib import resources
 
 SAMPLE = "arrivals.csv"
-WINDOW_START_S = 1_800_000 + 34 * 3600
-"""Start of the replayed window in trace time. The trace itself opens empty at 1,800,000 s, so its first day only warms up."""
+WINDOW_START_S = 1_800_000 + 69 * 1800
+"""Start of the replayed window in trace time. The trace itself opens empty at 1,800,000 s, so its first day only warms up.
+
+The window was moved by half an hour from a round number so that it does not end in the middle of a burst of 214 VMs.
+"""
 WINDOW_SECONDS = 6 * 3600
 WINDOW_END_S = WINDOW_START_S + WINDOW_SECONDS
 

@@ -51,7 +51,7 @@ def test_the_sample_keeps_rows_of_the_window_and_whole_batches() -> None:
             "lifetime_hi_s": str(life),
         }
 
-    start, end = 1_922_400, 1_944_000
+    start, end = 1_924_200, 1_945_800
     rows = [
         row(356, start, 300),  # in the shipped sample, so its hash is chosen
         row(356, start - 600, 600),  # left as the window began

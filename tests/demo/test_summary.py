@@ -64,10 +64,11 @@ def test_cost_is_accounted_over_the_window_and_at_its_end() -> None:
     result = summarize(observation([], [], points))
 
     # 10 s at $1 and 10 s at $3 are $2 on average, for 2 h of trace $4.
-    assert result.mean_cost_per_hour == 2.0
+    assert result.cost_per_hour == 2.0
     assert result.node_hours_cost == 4.0
     assert result.mean_nodes_used == 2.0
-    assert (result.nodes_used, result.cost_per_hour, result.peak_nodes_used) == (3, 3.0, 3)
+    assert (result.end_nodes_used, result.end_cost_per_hour, result.peak_nodes_used) == (3, 3.0, 3)
+    assert result.nodes_used == 2
     assert result.timeline[0].cost_per_hour == 1.0
     assert (result.timeline[-1].trace_hours, result.timeline[-1].cost_per_hour) == (2.0, 3.0)
 

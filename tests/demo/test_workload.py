@@ -11,14 +11,14 @@ HOUR = 3600
 
 
 def test_a_row_is_read_in_integer_units_relative_to_the_window() -> None:
-    # 1,922,400 is the start of the window; bin 13 is 3900 to 7200 s, its middle 5550 s; 1.75 GiB are 1,879,048,192 bytes.
-    (row,) = read_trace([HEADER, "1,1922700,7,b,2,1.75,0,13,3900,7200"])
+    # 1,924,200 is the start of the window; bin 13 is 3900 to 7200 s, its middle 5550 s; 1.75 GiB are 1,879,048,192 bytes.
+    (row,) = read_trace([HEADER, "1,1924500,7,b,2,1.75,0,13,3900,7200"])
 
     assert (row.arrival_s, row.cpu_millicores, row.memory_bytes, row.lifetime_s) == (300, 2000, 1_879_048_192, 5550)
 
 
 def test_a_vm_that_outlived_the_trace_has_no_end() -> None:
-    (row,) = read_trace([HEADER, "1,1922700,7,b,2,3.5,1,40,3900,7200"])
+    (row,) = read_trace([HEADER, "1,1924500,7,b,2,3.5,1,40,3900,7200"])
 
     assert row.lifetime_s is None
     assert row.lifetime_bin is None
@@ -29,7 +29,7 @@ def test_a_vm_that_outlived_the_trace_has_no_end() -> None:
     [
         (["vm,arrival_s"], "column 'batch' is missing"),
         ([HEADER, "1,soon,7,b,2,3.5,0,1,300,300"], "arrivals.csv:2: .*soon"),
-        ([HEADER, "1,1922700,7"], "arrivals.csv:2: "),
+        ([HEADER, "1,1924500,7"], "arrivals.csv:2: "),
     ],
 )
 def test_a_bad_table_names_line_and_value(lines: list[str], message: str) -> None:
@@ -58,11 +58,11 @@ def test_equal_vms_of_a_batch_are_one_owner_and_others_are_not() -> None:
     rows = read_trace(
         [
             HEADER,
-            "1,1922700,7,b,1,1.75,0,1,300,300",
-            "2,1922700,7,b,1,1.75,0,1,300,300",
-            "3,1922700,7,k,2,3.5,0,1,300,300",  # another size
-            "4,1922700,7,b,1,1.75,0,20,29100,32400",  # another life
-            "5,1922700,8,b,1,1.75,0,1,300,300",  # another batch
+            "1,1924500,7,b,1,1.75,0,1,300,300",
+            "2,1924500,7,b,1,1.75,0,1,300,300",
+            "3,1924500,7,k,2,3.5,0,1,300,300",  # another size
+            "4,1924500,7,b,1,1.75,0,20,29100,32400",  # another life
+            "5,1924500,8,b,1,1.75,0,1,300,300",  # another batch
         ]
     )
     workloads = workloads_of(rows)
@@ -79,7 +79,7 @@ def test_equal_vms_of_a_batch_are_one_owner_and_others_are_not() -> None:
 def test_the_sample_is_several_hundred_pods_within_the_window() -> None:
     workloads = workloads_of(load_sample())
 
-    assert sum(w.replicas for w in workloads) == 597  # the rows of the file
+    assert sum(w.replicas for w in workloads) == 594  # the rows of the file
     assert len({w.name for w in workloads}) == len(workloads)
     assert {w.workload_class for w in workloads} == {"batch", "elastic", "standard", "critical"}
     assert all(w.arrival_s < WINDOW_SECONDS and (w.departure_s is None or w.departure_s > 0) for w in workloads)

@@ -37,7 +37,7 @@ def test_every_pod_is_placed_in_both_runs(result: DemoResult) -> None:
     for run in result.runs.values():
         assert 0 < run.pods <= PODS
         assert (run.placed, run.unplaced) == (run.pods, 0)
-        assert 0 < run.mean_lower_bound_per_hour <= run.mean_cost_per_hour <= result.cluster["cost_per_hour"]
+        assert 0 < run.lower_bound_per_hour <= run.cost_per_hour <= result.cluster["cost_per_hour"]
         assert 0 < run.nodes_used <= result.cluster["nodes"]
         assert run.pods_per_second > 0
 
