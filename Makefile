@@ -1,7 +1,7 @@
 # Every target sets up what it needs and can be run again at any time. Python >= 3.11 and make are all that is asked for.
 PYTHON ?= python3
 BIN := .venv/bin
-SOURCES := stowplan webhook extender sandbox demo tools tests perf
+SOURCES := stowplan webhook extender recommender simulator sandbox demo perf tools tests
 CLUSTER ?= sandbox
 
 .DEFAULT_GOAL := help

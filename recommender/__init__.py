@@ -1,0 +1,1 @@
+"""Learns how much CPU and memory each workload needs from what it used, with a stated risk."""

@@ -1,0 +1,1 @@
+"""Packers on recorded traces, without a cluster: what a policy would have cost."""
