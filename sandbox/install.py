@@ -19,6 +19,7 @@ from sandbox import components
 from sandbox.activity import Activity, activity
 from sandbox.certificates import write_private
 from sandbox.control_plane import ControlPlane
+from sandbox.errors import SandboxError
 from sandbox.manifests import EXTENDER_ACCOUNT, Manifest, for_sandbox, manifests_dir, render, webhook_configuration
 from sandbox.probe import healthy, wait_until
 from sandbox.processes import Process
@@ -48,11 +49,7 @@ class Installation:
 
     def stop(self) -> None:
         """Take the webhook's registration away and stop the services; harmless when they have stopped."""
-        plane = self.control_plane
-        plane.kubectl("delete", "mutatingwebhookconfiguration", "stowplan", "--ignore-not-found")
-        for name in COMPONENTS:
-            if name in plane.processes:
-                plane.stop_component(name)
+        _stop(self.control_plane)
 
     def restart_component(self, name: str, *, kill: bool = False) -> None:
         """Stop one of `COMPONENTS` (with `kill` as a crash would) and start it again on its port; returns when it is ready.
@@ -81,16 +78,21 @@ def install_stowplan(
         progress: where to show progress; by default a line of its own.
 
     Raises:
-        SandboxError: the manifests are not there or refused, or a service is not ready in time; the message has the end of its log.
+        SandboxError: it is installed already, the manifests are not there or refused, or a service is not ready in time (the
+            message has the end of its log). What was started is stopped again.
     """
+    running = [name for name in COMPONENTS if name in control_plane.processes]
+    if running:
+        raise SandboxError(
+            f"stowplan is installed here already ({', '.join(running)} run); stop that installation first"
+        )
     with nullcontext(progress) if progress is not None else activity("Installing stowplan") as shown:
         base = _apply_manifests(control_plane, shown)
-        shown.update("starting the services")
-        _wait_ready(control_plane, {name: _start(control_plane, name, channel) for name in COMPONENTS}, shown)
-        shown.update("registering the webhook")
-        ca_bundle = control_plane.ca_file.read_bytes()
-        _apply(control_plane, [webhook_configuration(base, _url(control_plane, WEBHOOK, "https"), ca_bundle)])
-        _prove(control_plane, shown)
+        try:
+            _roll_out(control_plane, base, channel, shown)
+        except BaseException:
+            _stop(control_plane)
+            raise
     return Installation(
         control_plane,
         channel,
@@ -132,6 +134,24 @@ def service_account(name: str) -> tuple[str, tuple[str, ...]]:
     """The user and the groups that the API server knows a ServiceAccount of stowplan by."""
     groups = ("system:serviceaccounts", f"system:serviceaccounts:{SYSTEM_NAMESPACE}")
     return f"system:serviceaccount:{SYSTEM_NAMESPACE}:{name}", groups
+
+
+def _roll_out(control_plane: ControlPlane, base: list[Manifest], channel: Channel, progress: Activity) -> None:
+    """Start the services, then register the webhook, then see that it works."""
+    progress.update("starting the services")
+    _wait_ready(control_plane, {name: _start(control_plane, name, channel) for name in COMPONENTS}, progress)
+    progress.update("registering the webhook")
+    ca_bundle = control_plane.ca_file.read_bytes()
+    _apply(control_plane, [webhook_configuration(base, _url(control_plane, WEBHOOK, "https"), ca_bundle)])
+    _prove(control_plane, progress)
+
+
+def _stop(control_plane: ControlPlane) -> None:
+    """Take the registration away, then stop whichever services run."""
+    control_plane.kubectl("delete", "mutatingwebhookconfiguration", "stowplan", "--ignore-not-found")
+    for name in COMPONENTS:
+        if name in control_plane.processes:
+            control_plane.stop_component(name)
 
 
 def _apply_manifests(control_plane: ControlPlane, progress: Activity) -> list[Manifest]:

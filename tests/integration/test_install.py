@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+import sandbox.install
 from sandbox.control_plane import ControlPlane
 from sandbox.errors import SandboxError
 from sandbox.install import COMPONENTS, WEBHOOK, Installation, enable_namespace, install_stowplan
@@ -129,6 +130,18 @@ def test_a_policy_that_contradicts_itself_is_refused(plane: ControlPlane, instal
         enable_namespace(plane, "contradiction", default_class="dev", allowed_classes=["batch"])
 
 
+def test_installing_over_a_running_installation_is_an_error_and_harms_nothing(
+    plane: ControlPlane, installation: Installation
+) -> None:
+    assert installation.control_plane is plane
+    before = {name: plane.processes[name].pid for name in COMPONENTS}
+
+    with pytest.raises(SandboxError, match="installed here already"):
+        install_stowplan(plane)
+
+    assert {name: plane.processes[name].pid for name in COMPONENTS} == before
+
+
 def test_an_unknown_component_is_an_error(installation: Installation) -> None:
     with pytest.raises(ValueError, match="component 'etcd' is unknown; there are stowplan-webhook"):
         installation.restart_component("etcd")
@@ -148,3 +161,17 @@ def test_installing_again_after_stopping_works_and_stopping_leaves_nothing_regis
     finally:
         again.stop()
     again.stop()  # harmless
+
+
+def test_an_installation_that_fails_leaves_nothing_running(
+    plane: ControlPlane, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unready(*_: object, **__: object) -> None:
+        raise SandboxError("not ready")
+
+    monkeypatch.setattr(sandbox.install, "_prove", unready)
+    with pytest.raises(SandboxError, match="not ready"):
+        install_stowplan(plane)
+
+    assert plane.kubectl_json("get", "mutatingwebhookconfigurations")["items"] == []
+    assert not set(COMPONENTS) & set(plane.processes)

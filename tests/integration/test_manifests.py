@@ -15,6 +15,8 @@ from stowplan.model.builtin_classes import BUILTIN_CLASSES
 from stowplan.model.class_codec import parse_workload_class
 from tests.support.bare_planes import apply, own_control_plane
 
+NS = "stowplan-system"
+
 
 @pytest.fixture(scope="module")
 def plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
@@ -49,6 +51,26 @@ def test_an_overlay_names_the_images_of_kind(plane: ControlPlane) -> None:
 
     assert {c["imagePullPolicy"] for c in containers} == {"IfNotPresent"}
     assert {c["image"] for c in containers if c["name"] != "kube-scheduler"} == {"docker.io/library/stowplan:dev"}
+
+
+@pytest.mark.parametrize("name", ["stowplan-webhook", "stowplan-rotation", "stowplan-scheduler"])
+def test_the_pods_pass_the_restricted_pod_security_standard_and_the_quota(plane: ControlPlane, name: str) -> None:
+    (deployment,) = [m for m in render(plane, "base") if (m["kind"], m["metadata"]["name"]) == ("Deployment", name)]
+    template = deployment["spec"]["template"]
+    metadata = {**template["metadata"], "name": "probe", "namespace": NS}
+    pod = {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": template["spec"]}
+
+    created = plane.kubectl_json("create", "--dry-run=server", "-f", "-", stdin=json.dumps(pod))
+
+    assert created["spec"]["priority"] == 2_000_000_000  # system-cluster-critical
+
+
+def test_a_pod_that_is_not_restricted_is_refused_in_our_namespace(plane: ControlPlane) -> None:
+    spec = {"containers": [{"name": "app", "image": "x", "securityContext": {"privileged": True}}]}
+    pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "probe", "namespace": NS}, "spec": spec}
+
+    with pytest.raises(SandboxError, match='violates PodSecurity "restricted:latest"'):
+        plane.kubectl("create", "--dry-run=server", "-f", "-", stdin=json.dumps(pod))
 
 
 def test_a_change_of_the_scheduler_configuration_rolls_the_schedulers(plane: ControlPlane) -> None:
@@ -136,7 +158,6 @@ def test_a_profile_cannot_change_its_workload(plane: ControlPlane) -> None:
         apply(plane, [{**head, "spec": {"targetRef": {"kind": "Deployment", "name": "other"}}}])
 
 
-NS = "stowplan-system"
 MAY = [
     *[("stowplan-webhook", "watch", r, "") for r in ("workloadclasses.stowplan.dev", "workloadpolicies.stowplan.dev")],
     *[("stowplan-webhook", "list", r, "") for r in ("limitranges", "resourcequotas", "nodes", "replicasets.apps")],

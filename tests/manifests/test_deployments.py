@@ -4,7 +4,11 @@ from typing import Any
 
 import pytest
 
+from extender.settings import ExtenderSettings
+from stowplan.serving.settings import load_settings, parse_flags
 from tests.support.manifest_files import Manifest, of_kind
+from webhook.rotation import RotationSettings
+from webhook.settings import WebhookSettings
 
 DEPLOYMENTS = of_kind("Deployment")
 REPLICATED = [name for name, m in DEPLOYMENTS.items() if m["spec"]["replicas"] > 1]
@@ -84,3 +88,32 @@ def test_the_scheduler_calls_the_extender_beside_it() -> None:
 def test_no_role_has_a_wildcard(role: dict[str, Any]) -> None:
     for rule in role["rules"]:
         assert "*" not in [*rule["apiGroups"], *rule["resources"], *rule["verbs"]]
+
+
+@pytest.mark.parametrize(
+    ("deployment", "container", "settings"),
+    [
+        ("stowplan-webhook", 0, WebhookSettings),
+        ("stowplan-rotation", 0, RotationSettings),
+        ("stowplan-scheduler", 1, ExtenderSettings),
+    ],
+    ids=["webhook", "rotation", "extender"],
+)
+def test_the_flags_are_settings_of_the_program_and_the_ports_agree(
+    deployment: str, container: int, settings: type[Any]
+) -> None:
+    found = pod_of(deployment)["containers"][container]
+
+    loaded = load_settings(settings, {}, parse_flags(settings, found["args"], program="test"))
+
+    ports = {port["name"]: port["containerPort"] for port in found["ports"]}
+    assert (loaded.metrics_host, loaded.metrics_port) == ("$(POD_IP)", ports["metrics"])
+    if "https" in ports:
+        assert loaded.port == ports["https"]
+
+
+def test_the_tls_folder_is_where_the_secret_is_mounted() -> None:
+    (webhook,) = pod_of("stowplan-webhook")["containers"]
+    mounts = {mount["name"]: mount["mountPath"] for mount in webhook["volumeMounts"]}
+
+    assert f"--tls-dir={mounts['tls']}" in webhook["args"]
