@@ -61,13 +61,14 @@ NO_SLOTS: Final = PlannedNodes()
 
 def planned(pod: Pod, offered: Collection[str], view: View, limit: int) -> PlannedNodes:
     """The first `limit` nodes, in the plan's order, that have a slot left, are offered and have room."""
+    asked = dict(pod.signature.requests)
     options: list[Option] = []
     not_offered = stale = 0
     for name in view.ledger.nodes(pod.signature, besides=pod.uid):
         if name not in offered:
             not_offered += 1
             continue
-        option = evaluate(pod, name, view, planned=True)
+        option = evaluate(pod, asked, name, view, planned=True)
         if option is None:
             stale += 1
             continue
@@ -82,10 +83,11 @@ def greedy(pod: Pod, offered: Collection[str], view: View, candidates: int) -> l
 
     The walk stops as soon as it has found that many: at 5,000 nodes it must not look at each. Ties keep the fill order.
     """
+    asked = dict(pod.signature.requests)
     found: list[Option] = []
     for name in view.order:
         if name in offered:
-            option = evaluate(pod, name, view, planned=False)
+            option = evaluate(pod, asked, name, view, planned=False)
             if option is not None:
                 found.append(option)
                 if len(found) == candidates:
@@ -93,14 +95,13 @@ def greedy(pod: Pod, offered: Collection[str], view: View, candidates: int) -> l
     return sorted(found, key=lambda option: -option.value)
 
 
-def evaluate(pod: Pod, name: str, view: View, *, planned: bool) -> Option | None:
-    """The node as an option, or None where the pod has no room there, or the node takes no pods."""
+def evaluate(pod: Pod, asked: Amounts, name: str, view: View, *, planned: bool) -> Option | None:
+    """The node as an option, or None where `asked`, the pod's requests, finds no room there, or the node takes no pods."""
     info = view.snapshot.nodes.get(name)
     if info is None or info.node.unschedulable or not info.node.ready:
         return None
     held = view.reservations.used(name, besides=pod.uid)
     used = add(info.used, held) if held else info.used
-    asked = dict(pod.signature.requests)
     if not fits(asked, used, info.node.allocatable):
         return None
     occupied = bool(held) or is_occupied(info)
@@ -111,10 +112,10 @@ def evaluate(pod: Pod, name: str, view: View, *, planned: bool) -> Option | None
 
 def fits(asked: Amounts, used: Amounts, allocatable: Amounts) -> bool:
     """Whether there is room; a resource that is not asked for does not matter, one that the node does not name has none."""
-    return all(
-        amount <= 0 or used.get(resource, 0) + amount <= allocatable.get(resource, 0)
-        for resource, amount in asked.items()
-    )
+    for resource, amount in asked.items():  # noqa: SIM110 - innermost of the greedy walk; a generator doubles its time
+        if amount > 0 and used.get(resource, 0) + amount > allocatable.get(resource, 0):
+            return False
+    return True
 
 
 def is_occupied(info: NodeInfo) -> bool:

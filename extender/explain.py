@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import Any, Final
 
 from extender.candidates import Option
 from extender.decision_log import Decision
 from extender.outcomes import Outcome
 from extender.plan import Plan
+from stowplan.model.quantity import format_amount
 
 _MICRO: Final = 1_000_000
+_MOST_SLOTS: Final = 200
+"""Signatures shown of a plan."""
 
 _ABSTENTIONS: Final = {
     Outcome.OFF: "the extender is switched off",
@@ -94,6 +98,15 @@ def explain_plan(plan: Plan) -> dict[str, Any]:
         "gap_percent": gap_percent(plan.cost_micro_usd_per_hour, plan.bound_micro_usd_per_hour),
         "solve_ms": plan.solve_ms,
         "fill_first": list(plan.fill_order[:10]),
+        "slots": [
+            {
+                "namespace": signature.namespace,
+                "owner": signature.owner_key,
+                "requests": {resource: format_amount(resource, amount) for resource, amount in signature.requests},
+                "nodes": dict(nodes),
+            }
+            for signature, nodes in islice(plan.slots.items(), _MOST_SLOTS)
+        ],
         "unplaced": [
             {
                 "namespace": unplaced.signature.namespace,

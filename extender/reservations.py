@@ -75,7 +75,10 @@ class Reservations:
     def used(self, node: str, besides: str = "") -> Mapping[str, int]:
         """Requests held on the node, without those of the pod `besides` (its own reservation is not in its way)."""
         total: dict[str, int] = {}
-        for uid, reservation in self._by_node.get(node, {}).items():
+        held = self._by_node.get(node)
+        if held is None:  # most nodes, and this is asked for each candidate
+            return total
+        for uid, reservation in held.items():
             if uid == besides:
                 continue
             for resource, amount in reservation.signature.requests:
