@@ -9,6 +9,7 @@ import os
 import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import uvloop
@@ -73,7 +74,7 @@ async def run(settings: WebhookSettings, connection: Connection) -> None:
         readiness = Readiness({"draining": lambda: not drain.draining, "synced": lambda: feed.complete})
         background = [asyncio.create_task(work) for work in (feed.run(), tls.run(), _freeze_when_synced(feed))]
         for task in background:
-            task.add_done_callback(lambda ended: None if ended.cancelled() or not ended.exception() else drain.begin())
+            task.add_done_callback(partial(_end_on_failure, drain))
         try:
             await serve(
                 [
@@ -88,6 +89,13 @@ async def run(settings: WebhookSettings, connection: Connection) -> None:
             for task in background:
                 task.cancel()
             await asyncio.gather(*background, return_exceptions=True)
+
+
+def _end_on_failure(drain: Drain, task: asyncio.Task[None]) -> None:
+    """Without its feeds the process would serve an ever older view: better to end and be started again."""
+    if not task.cancelled() and (error := task.exception()) is not None:
+        log.error("a background task failed; draining", exc_info=error)
+        drain.begin()
 
 
 async def _freeze_when_synced(feed: ClusterFeed) -> None:

@@ -112,10 +112,10 @@ def mutate_documents(
 def mutate_document(document: Document, state: ClusterState, namespace: str | None = None) -> Result:
     """What the webhook would do with one document. Never raises for bad input."""
     if document.error:
-        return _bad(document, document.error, None)
+        return _bad(document, document.error)
     value = document.value
     if not isinstance(value, dict) or not isinstance(value.get("kind"), str):
-        return _bad(document, "kind: is missing; write a Kubernetes object with apiVersion, kind and metadata", None)
+        return _bad(document, "kind: is missing; write a Kubernetes object with apiVersion, kind and metadata")
     if value["kind"] not in POD_KINDS:
         why = f"{document.source}: a {value['kind']} makes no pods"
         return Result(None, [], Outcome.SKIPPED, Reason.NOT_A_POD_CREATE, why)
@@ -128,21 +128,20 @@ def mutate_document(document: Document, state: ClusterState, namespace: str | No
         completed = copy_json(original)
         complete(completed, state.limit_ranges.get(workload.namespace, ()))
     except PodError as error:
-        return _bad(document, str(error), None)
+        return _bad(document, str(error), Reason.INVALID_POD)
     if found.replicas is not None:
         state = replace(
             state, replicas={(workload.namespace, workload.owner_kind, workload.owner_name): found.replicas}
         )
     verdict = decide(AdmissionRequest(completed, workload.namespace, workload=workload), state)
     if verdict.reason is Reason.INVALID_POD:
-        return _bad(document, verdict.why, original)
+        return _bad(document, verdict.why, Reason.INVALID_POD)
     pod = verdict.pod if verdict.pod is not None else original
     return Result(pod, list(diff(original, pod)), verdict.outcome, verdict.reason, verdict.why, list(verdict.warnings))
 
 
-def _bad(document: Document, error: str, pod: Any) -> Result:
-    reason = Reason.UNREADABLE if pod is None else Reason.INVALID_POD
-    return Result(pod, [], Outcome.ERROR, reason, f"{document.source}: {error}", bad_input=True)
+def _bad(document: Document, error: str, reason: Reason = Reason.UNREADABLE) -> Result:
+    return Result(None, [], Outcome.ERROR, reason, f"{document.source}: {error}", bad_input=True)
 
 
 def _by_namespace(pairs: list[tuple[str, Any]]) -> dict[str, tuple[Any, ...]]:

@@ -1,0 +1,138 @@
+"""Stores: the whole, a change, a disappearance; and a Lease that is trusted only as far as it was watched."""
+
+from fractions import Fraction
+
+import msgspec
+import pytest
+
+from stowplan.kube.codec import ObjectKey
+from webhook.limit_range import parse_limit_range
+from webhook.state import WorkloadKey
+from webhook.stores import Entry, LeaseRecord, Named, PerNamespace, Replicas, SchedulerLease, Zones
+from webhook.watches import project_lease, project_owner, project_with, project_zone
+
+
+def _key(name: str, namespace: str = "") -> ObjectKey:
+    return ObjectKey(namespace, name, "uid")
+
+
+def test_named_follows_the_collection() -> None:
+    store = Named[int]()
+
+    store.replace([Entry("", "a", 1), Entry("", "b", 2)])
+    store.upsert(Entry("", "b", 3))
+    store.delete(_key("a"))
+    store.delete(_key("never-seen"))
+
+    assert store.values == {"b": 3}
+
+
+def test_objects_of_a_namespace_are_combined_in_the_order_of_their_names() -> None:
+    store = PerNamespace[int, tuple[int, ...]](lambda values: values)
+
+    store.replace([Entry("shop", "b", 2), Entry("shop", "a", 1), Entry("other", "x", 9)])
+    assert store.values == {"shop": (1, 2), "other": (9,)}
+
+    store.upsert(Entry("shop", "c", 3))
+    store.delete(_key("x", "other"))
+    store.delete(_key("gone", "nowhere"))
+    assert store.values == {"shop": (1, 2, 3)}
+
+    store.replace([])
+    assert store.values == {}
+
+
+def test_kinds_of_owners_share_a_dictionary_without_treading_on_each_other() -> None:
+    counts: dict[WorkloadKey, int] = {}
+    sets, jobs = Replicas("ReplicaSet", counts), Replicas("Job", counts)
+
+    sets.replace([Entry("shop", "web", 3), Entry("shop", "old", 1)])
+    jobs.upsert(Entry("shop", "web", 5))
+    sets.replace([Entry("shop", "web", 4)])
+    assert counts == {("shop", "ReplicaSet", "web"): 4, ("shop", "Job", "web"): 5}
+
+    jobs.delete(_key("web", "shop"))
+    assert counts == {("shop", "ReplicaSet", "web"): 4}
+
+
+def test_zones_are_counted_once() -> None:
+    zones = Zones()
+
+    zones.replace([Entry("", "n1", "a"), Entry("", "n2", "b"), Entry("", "n3", "a")])
+    assert zones.count == 2
+    zones.upsert(Entry("", "n4", "c"))
+    assert zones.count == 3
+    zones.delete(_key("n2"))
+    assert zones.count == 2
+
+
+def _lease(renewed: str, holder: str = "scheduler") -> Entry[LeaseRecord]:
+    return Entry("stowplan-system", "stowplan-scheduler", LeaseRecord(holder, renewed, 15.0))
+
+
+def test_a_lease_counts_from_the_first_renewal_we_saw_and_for_its_duration() -> None:
+    now = [100.0]
+    lease = SchedulerLease(lambda: now[0])
+
+    def alive_after(seconds: float, *events: str) -> bool:
+        now[0] += seconds
+        for renewed in events:
+            lease.upsert(_lease(renewed))
+        return lease.alive
+
+    lease.replace([_lease("10:00:00")])
+    assert not alive_after(0)  # perhaps the last word of a scheduler long dead
+    assert alive_after(0, "10:00:02")
+    assert alive_after(14.9)
+    assert not alive_after(0.2, "10:00:02")  # an event without a renewal
+    assert alive_after(0, "09:00:00")  # a holder whose clock is behind: any change is a renewal
+
+
+@pytest.mark.parametrize("end", ["released", "deleted", "gone from the list"])
+def test_a_lease_given_up_is_dead_at_once(end: str) -> None:
+    lease = SchedulerLease(lambda: 0.0)
+    lease.upsert(_lease("1"))
+    lease.upsert(_lease("2"))
+    assert lease.alive
+
+    if end == "released":
+        lease.upsert(_lease("3", holder=""))
+    elif end == "deleted":
+        lease.delete(_key("stowplan-scheduler", "stowplan-system"))
+    else:
+        lease.replace([])
+
+    assert not lease.alive
+
+
+@pytest.mark.parametrize(
+    ("spec", "annotations", "count"),
+    [
+        ({"replicas": 3}, {}, 3),
+        ({}, {}, 1),  # the API's default
+        ({"replicas": 1}, {"deployment.kubernetes.io/desired-replicas": "10"}, 10),  # in the middle of a rollout
+        ({"replicas": 4}, {"deployment.kubernetes.io/desired-replicas": "many"}, 4),
+        ({"parallelism": 8, "completions": 5}, {}, 5),
+        ({"parallelism": 8}, {}, 8),
+    ],
+)
+def test_how_many_pods_an_owner_wants(spec: dict[str, int], annotations: dict[str, str], count: int) -> None:
+    raw = msgspec.json.encode(
+        {"metadata": {"name": "web", "namespace": "shop", "annotations": annotations}, "spec": spec, "status": {"x": 1}}
+    )
+
+    assert project_owner(msgspec.Raw(raw)) == Entry("shop", "web", count)
+
+
+def test_other_projections() -> None:
+    node = {"metadata": {"name": "n1", "labels": {"topology.kubernetes.io/zone": "a"}}}
+    assert project_zone(msgspec.Raw(msgspec.json.encode(node))) == Entry("", "n1", "a")
+    assert project_zone(msgspec.Raw(b'{"metadata":{"name":"n1"}}')) is None
+
+    lease = b'{"metadata":{"name":"l","namespace":"s"},"spec":{"holderIdentity":"h","renewTime":"t","leaseDurationSeconds":30}}'
+    assert project_lease(msgspec.Raw(lease)) == Entry("s", "l", LeaseRecord("h", "t", 30.0))
+
+    ranged = b'{"metadata":{"name":"r","namespace":"s"},"spec":{"limits":[{"type":"Pod","maxLimitRequestRatio":{"cpu":"1.5"}}]}}'
+    found = project_with(parse_limit_range)(msgspec.Raw(ranged))
+    assert (found.namespace, found.name) == ("s", "r")
+    assert found.value.items[0].ratio == {"cpu": Fraction(3, 2)}
