@@ -11,7 +11,7 @@ from stowplan.kube.codec import ObjectKey
 from stowplan.kube.projection import Namespace
 from stowplan.model.builtin_classes import BUILTIN_CLASSES
 from stowplan.model.node import Node
-from stowplan.model.pod import Pod
+from stowplan.model.pod import Pod, PodSignature
 from stowplan.model.workload_class import WorkloadClass
 
 Forward = Callable[..., object]
@@ -107,19 +107,19 @@ class PodFeed:
 
     def replace(self, items: Sequence[Pod]) -> None:
         """The pods are exactly these. A relist may show bindings whose events were missed."""
-        fresh = [pod for pod in items if self._listed and self._is_binding(pod)]
+        fresh = [(self._waiting(pod), pod.node_name) for pod in items if self._listed and self._is_binding(pod)]
         self._cache.replace_pods(items)
         self._forward("replace_pods", list(items))
         for pod in items:
             if pod.node_name:
                 self._reservations.release(pod.uid)
-        for pod in fresh:
-            self._ledger.bound(pod.signature, pod.node_name, self._cache.generation)
+        for signature, node in fresh:
+            self._ledger.bound(signature, node, self._cache.generation)
         self._listed = True
 
     def upsert(self, item: Pod) -> None:
         """The pod is new or has changed. On a node, or finished, it needs no reservation any more."""
-        binding = self._is_binding(item)
+        binding, signature = self._is_binding(item), self._waiting(item)
         before = self._cache.generation
         self._cache.upsert_pod(item)
         if self._cache.generation == before:
@@ -128,7 +128,7 @@ class PodFeed:
         if item.node_name or item.finished:
             self._reservations.release(item.uid)
         if binding:
-            self._ledger.bound(item.signature, item.node_name, self._cache.generation)
+            self._ledger.bound(signature, item.node_name, self._cache.generation)
 
     def delete(self, key: ObjectKey) -> None:
         """The pod is gone, or has finished and left the selection."""
@@ -139,3 +139,8 @@ class PodFeed:
     def _is_binding(self, pod: Pod) -> bool:
         known = self._cache.pod(pod.uid)
         return bool(pod.node_name) and not pod.finished and (known is None or not known.node_name)
+
+    def _waiting(self, pod: Pod) -> PodSignature:
+        """The signature that the pod had while it waited, which slots are kept by: admission may change labels at binding."""
+        known = self._cache.pod(pod.uid)
+        return pod.signature if known is None else known.signature

@@ -31,9 +31,11 @@ REPLICA_LABELS: Final = frozenset(
         "statefulset.kubernetes.io/pod-name",
         "apps.kubernetes.io/pod-index",
         "batch.kubernetes.io/job-completion-index",
+        "topology.kubernetes.io/zone",
+        "topology.kubernetes.io/region",
     }
 )
-"""Labels that differ between the replicas of one workload."""
+"""Labels that differ between the replicas of one workload; the last two are copied from the node at binding (KEP-4742, on since 1.35)."""
 
 _PLANNABLE_VOLUMES: Final = frozenset(
     {"name", "configMap", "secret", "projected", "downwardAPI", "emptyDir", "hostPath", "image", "nfs", "gitRepo"}

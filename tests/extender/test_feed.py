@@ -47,6 +47,17 @@ def test_a_binding_confirms_the_reservation_and_uses_the_slot() -> None:
     assert (len(fed.held), fed.left) == (0, 2)
 
 
+def test_a_signature_that_changes_at_binding_still_uses_the_slot_it_was_planned_for() -> None:
+    fed = Fed()
+    fed.pods.replace([pod("u1", WEB), pod("u2", WEB)])
+    changed = signature("web", labels=(("app", "web"), ("added", "at-binding")))
+
+    fed.pods.upsert(pod("u1", changed, "n1"))
+    fed.pods.replace([pod("u1", changed, "n1"), pod("u2", changed, "n1")])
+
+    assert fed.left == 1
+
+
 def test_a_binding_elsewhere_gives_the_slot_back() -> None:
     fed = Fed()
     fed.pods.upsert(pod("u1", WEB))

@@ -125,6 +125,15 @@ def test_replicas_share_one_signature_object() -> None:
     assert len(interner) == 1
 
 
+def test_labels_copied_from_the_node_at_binding_do_not_change_the_signature() -> None:
+    waiting = pod(labels={"app": "web"})
+    bound = pod(
+        {"nodeName": "n1"}, labels={"app": "web", ZONE: "us-east-1a", "topology.kubernetes.io/region": "us-east-1"}
+    )
+
+    assert bound.signature == waiting.signature
+
+
 def test_the_interner_is_bounded() -> None:
     interner = SignatureInterner(limit=2)
 
