@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from random import Random
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -15,12 +16,13 @@ from extender.binpacking.first_fit_decreasing import Slots
 from extender.binpacking.instance import build_instance
 from extender.binpacking.objectives import headroom
 from extender.binpacking.planning import greedy, make_plan, slots_by_name
+from extender.binpacking.validation import validate
 from extender.binpacking.variables import PackingVariables
 from extender.plan import Plan
 from extender.snapshot import Snapshot
 from stowplan.model.builtin_classes import BUILTIN_CLASSES
 from tests.support.clusters import Freedom, make_info, make_node, snapshots
-from tests.support.independent_checker import replay
+from tests.support.independent_checker import NaiveCluster, replay
 
 WORK = 0.1
 LAW = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
@@ -41,6 +43,38 @@ def test_no_plan_contains_a_placement_that_the_filters_refuse(snapshot: Snapshot
 def test_the_greedy_alone_contains_no_refused_placement(snapshot: Snapshot) -> None:
     packing = greedy(build_instance(snapshot, BUILTIN_CLASSES), {})
     assert replay(snapshot, slots_by_name(packing)) == []
+
+
+@LAW
+@given(snapshots(), st.randoms(use_true_random=False))
+def test_every_single_verdict_is_that_of_the_filters(snapshot: Snapshot, rng: Random) -> None:
+    """Exact both ways: what is refused would be refused by kube-scheduler, what is admitted would be admitted, at every step."""
+    instance = build_instance(snapshot, BUILTIN_CLASSES)
+    packing = Packing(instance)
+    naive = NaiveCluster.of(snapshot)
+    for _ in range(6):
+        admitted = []
+        for item, entry in enumerate(instance.items):
+            for node, place in enumerate(instance.bins):
+                refused = node not in instance.eligible[item] or packing.refuses(item, node) is not None
+                assert refused == bool(naive.refusals(entry.signature, place.node.name)), (item, place.node.name)
+                if not refused and packing.left(item):
+                    admitted.append((item, node))
+        if not admitted:
+            break
+        item, node = rng.choice(admitted)
+        packing.add(item, node)
+        naive.pods.append((instance.items[item].signature, instance.bins[node].node.name))
+
+
+@LAW
+@given(snapshots())
+def test_the_validator_judges_one_pod_as_the_filters_do(snapshot: Snapshot) -> None:
+    naive = NaiveCluster.of(snapshot)
+    for signature in snapshot.pending:
+        for name in snapshot.nodes:
+            admitted = validate(snapshot, {signature: {name: 1}}).order != ()
+            assert admitted == (naive.refusals(signature, name) == [])
 
 
 @LAW

@@ -120,13 +120,14 @@ def _terms() -> st.SearchStrategy[PodAffinityTerm]:
     return st.one_of(own, own, chosen)
 
 
-def _spreads() -> st.SearchStrategy[SpreadConstraint]:
-    selectors = st.one_of(st.sampled_from(APPS).map(app_selector), st.sampled_from([None, LabelSelector()]))
+def _spreads(app: str) -> st.SearchStrategy[SpreadConstraint]:
+    own = app_selector(app)
+    selectors = st.sampled_from([own, own, own, app_selector(APPS[0]), None, LabelSelector()])
     return st.builds(
         SpreadConstraint,
         topology_key=st.sampled_from([ZONE, ZONE, HOSTNAME]),
-        max_skew=st.integers(1, 2),
-        hard=st.booleans(),
+        max_skew=st.sampled_from([1, 1, 2]),
+        hard=st.sampled_from([True, True, False]),
         selector=selectors,
         min_domains=st.sampled_from([1, 1, 3]),
         honor_node_affinity=st.booleans(),
@@ -138,10 +139,12 @@ def _spreads() -> st.SearchStrategy[SpreadConstraint]:
 def signatures(draw: st.DrawFn, freedom: Freedom) -> PodSignature:
     """A signature with some of everything that the planner models."""
     rare = st.integers(0, 3).map(lambda n: n == 0)
+    app = draw(st.sampled_from(APPS))
     some = draw(st.integers(0, 9))
+    spreads = st.lists(_spreads(app), min_size=1, max_size=2)
     pool = Expression("pool", "In", (draw(st.sampled_from(["a", "b"])),))
     return make_signature(
-        draw(st.sampled_from(APPS)),
+        app,
         cpu=draw(st.sampled_from([0, 250, 700, 1500])),
         memory=draw(st.sampled_from([0, 300 * 10**6, GIB, 5 * GIB])),
         extra={GPU: 1} if draw(st.integers(0, 7)) == 0 else {},
@@ -153,7 +156,7 @@ def signatures(draw: st.DrawFn, freedom: Freedom) -> PodSignature:
         preferred_nodes=(PreferredNodes(NodeSelectorTerm((pool,)), 50),) if draw(rare) else (),
         tolerations=tuple(draw(st.lists(st.sampled_from(_TOLERATIONS), max_size=1))),
         host_ports=(HostPort("0.0.0.0", "TCP", draw(st.sampled_from([80, 443]))),) if some == 0 else (),
-        spread=tuple(draw(st.lists(_spreads(), max_size=2))) if freedom.spread and draw(rare) else (),
+        spread=tuple(draw(spreads)) if freedom.spread and draw(rare) else (),
         affinity=tuple(draw(st.lists(_terms(), max_size=2))) if freedom.affinity and draw(rare) else (),
         anti_affinity=tuple(draw(st.lists(_terms(), max_size=2))) if freedom.affinity and draw(rare) else (),
     )
