@@ -22,9 +22,7 @@ class ExtenderSettings:
     port: int = setting(8888, "Port of the extender; 0 picks a free one.", minimum=0, maximum=65535)
     metrics_host: str = setting("127.0.0.1", "Address of health and metrics.")
     metrics_port: int = setting(9888, "Port of health and metrics; 0 picks a free one.", minimum=0, maximum=65535)
-    channel: Channel = setting(  # noqa: RUF009 - makes a field() per call
-        DEFAULT_CHANNEL, "Verbs that act: narrow (filter), prioritize, both, or off."
-    )
+    channel: Channel = setting(DEFAULT_CHANNEL, "Verbs that act: narrow (filter), prioritize, both, or off.")
     strategy: str = setting(DEFAULT_STRATEGY, "Scoring strategy of the greedy fallback.")
     offers: int = setting(
         3, "Nodes named for a pod with soft preferences, for the scheduler's scores to choose from.", minimum=1
