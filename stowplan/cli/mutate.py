@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from webhook.offline import Result
 
 
@@ -53,22 +55,28 @@ def mutate(
     The cluster is taken to have stowplan installed and running, and nodes in three zones. Exit code 1: a document could not be
     processed (the others were); 2: wrong usage, or a wrong file of classes or profiles.
     """
-    from webhook.documents import read_files  # noqa: PLC0415 - other subcommands start without the webhook's imports
-    from webhook.offline import PolicyFileError, check_profiles, mutate_documents, read_state  # noqa: PLC0415 - as above
-
     files = [*(file or ()), *(more or ())]
     if not files:
         raise typer.BadParameter("-f: name a file of pods or workloads, or - for standard input")
-    named = [*files, *(classes or ()), *(profiles or ())]
-    if named.count("-") > 1:
+    if [*files, *(classes or ()), *(profiles or ())].count("-") > 1:
         raise typer.BadParameter("-: standard input can be read once only; name files for the rest")
-    text = sys.stdin.read() if "-" in named else ""
+    raise typer.Exit(_run(files, namespace, classes or (), profiles or (), output))
+
+
+def _run(
+    files: Sequence[str], namespace: str | None, classes: Sequence[str], profiles: Sequence[str], output: Output
+) -> int:
+    """Print all results; the exit code."""
+    from webhook.documents import read_files  # noqa: PLC0415 - other subcommands start without the webhook's imports
+    from webhook.offline import PolicyFileError, check_profiles, mutate_documents, read_state  # noqa: PLC0415 - as above
+
+    text = sys.stdin.read() if "-" in (*files, *classes, *profiles) else ""
     try:
-        state = read_state(classes or (), text)
-        count = check_profiles(profiles or (), text)
+        state = read_state(classes, text)
+        count = check_profiles(profiles, text)
     except PolicyFileError as error:
         typer.echo(f"Error: {error}", err=True)
-        raise typer.Exit(2) from error
+        return 2
     if count:
         typer.echo(
             f"{count} profiles are valid; sizes from usage come with the recommender, so they change nothing yet.",
@@ -78,8 +86,7 @@ def mutate(
     for result in mutate_documents(read_files(files, text), state, namespace):
         bad = bad or result.bad_input
         _show(result, output)
-    if bad:
-        raise typer.Exit(1)
+    return 1 if bad else 0
 
 
 def _show(result: Result, output: Output) -> None:

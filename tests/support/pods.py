@@ -106,6 +106,35 @@ def resource_blocks(draw: st.DrawFn) -> dict[str, Any]:
     return {k: v for k, v in (("requests", requests), ("limits", limits)) if v or empty_blocks}
 
 
+def _metadata() -> st.SearchStrategy[tuple[dict[str, str], dict[str, str]]]:
+    """Any mix of stowplan's labels and annotations, right and wrong ones."""
+    classes = [*BUILTIN_CLASSES, "standard.r1", "standard.r9", "nonsense", ""]
+    words = {
+        CLASS: classes,
+        SIZE: ["auto", "xs", "l", "4xl", "huge"],
+        "stowplan.dev/shape": ["general", "cpu", "memory"],
+        "stowplan.dev/latency": ["tight", "relaxed"],
+        "stowplan.dev/cost": ["save", "safe"],
+        "stowplan.dev/spread": ["zone", "host", "pack"],
+        "stowplan.dev/mode": ["observe", "apply"],
+        "app": ["web"],
+    }
+    notes = {
+        KEEP: ["size", "limits", "priority,spread", "placement, nonsense"],
+        "stowplan.dev/cpu-min": ["200m", "9", "x"],
+        "stowplan.dev/cpu-max": ["300m", "2"],
+        "stowplan.dev/memory-max": ["256Mi", "1Gi"],
+        "c0.containers.stowplan.dev/policy": ["fixed", "auto"],
+        "status.stowplan.dev/why": ["because I say so"],
+        "note": ["kept"],
+    }
+    return st.tuples(_any_of(words), _any_of(notes))
+
+
+def _any_of(values: dict[str, list[str]]) -> st.SearchStrategy[dict[str, str]]:
+    return st.fixed_dictionaries({}, optional={key: st.sampled_from(found) for key, found in values.items()})
+
+
 @st.composite
 def pods(draw: st.DrawFn) -> dict[str, Any]:
     """Pods that the API server would send, with any mix of stowplan's labels and annotations."""
@@ -121,30 +150,7 @@ def pods(draw: st.DrawFn) -> dict[str, Any]:
         )
         for i in range(draw(st.integers(0, 2)))
     ]
-    classes = [*BUILTIN_CLASSES, "standard.r1", "standard.r9", "nonsense", ""]
-    words = {
-        CLASS: classes,
-        SIZE: ["auto", "xs", "l", "4xl", "huge"],
-        "stowplan.dev/shape": ["general", "cpu", "memory"],
-        "stowplan.dev/latency": ["tight", "relaxed"],
-        "stowplan.dev/cost": ["save", "safe"],
-        "stowplan.dev/spread": ["zone", "host", "pack"],
-        "stowplan.dev/mode": ["observe", "apply"],
-        "app": ["web"],
-    }
-    labels = draw(st.fixed_dictionaries({}, optional={key: st.sampled_from(values) for key, values in words.items()}))
-    notes = {
-        KEEP: ["size", "limits", "priority,spread", "placement, nonsense"],
-        "stowplan.dev/cpu-min": ["200m", "9", "x"],
-        "stowplan.dev/cpu-max": ["300m", "2"],
-        "stowplan.dev/memory-max": ["256Mi", "1Gi"],
-        "c0.containers.stowplan.dev/policy": ["fixed", "auto"],
-        "status.stowplan.dev/why": ["because I say so"],
-        "note": ["kept"],
-    }
-    annotations = draw(
-        st.fixed_dictionaries({}, optional={key: st.sampled_from(values) for key, values in notes.items()})
-    )
+    labels, annotations = draw(_metadata())
     owners = [None, ("ReplicaSet", "web-abc"), ("DaemonSet", "agent"), ("Job", "encode-29000000")]
     spec = draw(
         st.fixed_dictionaries(
