@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Final
 
 from extender.binpacking.bounds import opening_bound
@@ -37,6 +37,7 @@ def make_plan(
     seed: int = 1,
     work_limit: float | None = None,
     workers: int = 1,
+    on_baseline: Callable[[Plan], None] | None = None,
 ) -> Plan:
     """Plan all pending pods of a snapshot.
 
@@ -51,6 +52,7 @@ def make_plan(
         seed: of the solver's randomness.
         work_limit: deterministic work per stage in place of `time_limit_s`; equal input then gives an equal plan (with one worker).
         workers: threads of the solver.
+        on_baseline: called with the greedy plan before the solver starts: a burst must not wait for the solver.
     """
     started = time.monotonic()
     instance = build_instance(snapshot, classes)
@@ -58,12 +60,20 @@ def make_plan(
     baseline = _checked(instance, snapshot, greedy(instance, kept))
     result: Result | None = None
     if instance.items and (time_limit_s > 0 or work_limit is not None):
+        if on_baseline is not None:
+            on_baseline(_as_plan(snapshot, baseline, GREEDY, None, started))
         result = improve(instance, baseline[0], kept, Limits(time_limit_s, work_limit, workers, seed))
     best, source = baseline, GREEDY
     if isinstance(result, Solution):
         solved = _checked(instance, snapshot, replay(instance, result.slots))
         if score(solved[0], kept) < score(best[0], kept):
             best, source = solved, CP_SAT
+    return _as_plan(snapshot, best, source, result, started)
+
+
+def _as_plan(
+    snapshot: Snapshot, best: tuple[Packing, Verdict], source: str, result: Result | None, started: float
+) -> Plan:
     packing, verdict = best
     cost, bound = _cost_and_bound(packing, result)
     return Plan(

@@ -125,6 +125,7 @@ class PlannerLoop:
                     time_limit_s=time_limit_s,
                     seed=self._configured.seed,
                     workers=self._configured.workers,
+                    on_baseline=lambda plan: self._send(Planned(plan)),
                 )
             except Exception as error:  # noqa: BLE001  # a planner that dies of odd input would die of it again
                 self._send(Failed(attempt, repr(error)))

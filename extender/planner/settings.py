@@ -12,7 +12,8 @@ class PlannerSettings:
     time_limit_s: float = 1.0
     """Solver time of one plan, over all stages. A burst of pods takes longer than this to be scheduled anyway."""
     idle_window_s: float = 0.05
-    max_window_s: float = 0.5
+    max_window_s: float = 0.2
+    """A burst is planned from its first fifth of a second on: by then hardly any of it is scheduled."""
     workers: int = 1
     """Threads of the solver."""
     ping_interval_s: float = 1.0

@@ -227,3 +227,24 @@ def test_an_empty_cluster_and_an_empty_queue() -> None:
 
 def test_the_generation_is_the_snapshots() -> None:
     assert plan(dataclasses.replace(make_snapshot([], {}), generation=42)).generation == 42
+
+
+def test_the_greedy_plan_is_handed_out_before_the_solver_starts() -> None:
+    # two small nodes hold 2 pods of 1000 each for 100000 apiece; the greedy and the solver agree on the large one for 8
+    snapshot = make_snapshot([make_node("s", **SMALL), make_node("l", **LARGE)], {WEB: 8})
+    early: list[Plan] = []
+
+    made = make_plan(snapshot, None, BUILTIN_CLASSES, time_limit_s=0, work_limit=1.0, on_baseline=early.append)
+
+    assert [plan.source for plan in early] == [GREEDY]
+    assert early[0].generation == made.generation == snapshot.generation
+    assert early[0].placed == 8
+    assert early[0].cost_micro_usd_per_hour >= made.cost_micro_usd_per_hour
+
+
+def test_nothing_is_handed_out_early_where_the_greedy_plan_is_the_answer() -> None:
+    early: list[Plan] = []
+
+    make_plan(make_snapshot([make_node("s", **SMALL)], {WEB: 1}), None, {}, time_limit_s=0, on_baseline=early.append)
+
+    assert early == []

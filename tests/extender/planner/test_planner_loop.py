@@ -93,6 +93,18 @@ def test_a_ping_is_answered() -> None:
     assert desk.sent == [Pong(7)]
 
 
+def test_an_early_plan_is_sent_at_once_and_the_final_one_after_it() -> None:
+    desk = desk_with_a_pod()
+    desk.loop.receive(Synced())
+    desk.now += 1
+    desk.loop.tick()
+    early = Plan(generation=9)
+
+    desk.asked[0]["on_baseline"](early)
+
+    assert desk.sent[-1] == Planned(early)
+
+
 def test_a_failing_solver_gives_way_to_the_greedy() -> None:
     desk = desk_with_a_pod()
     desk.broken = {1.0}
