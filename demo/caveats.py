@@ -14,17 +14,24 @@ _ALWAYS = (
     from. What is saved here is saved by placement alone.""",
     """Time is compressed several hundred times. A second that a plan takes to make is minutes of trace time here: in a
     real cluster the plan would be fresher.""",
-    """The pods are played by KWOK: they run nothing, start at once and do not disturb each other. Shapes, prices and pod
-    limits of the nodes are real, the load is not.""",
     """Classes, Deployments and Jobs are our reading of lifetimes and batch sizes; the trace has VMs. Classes bring spread
     over zones, and head-room for the critical ones, which costs money that the baselines do not spend.""",
     """One trace, one window, one node mix: it was not chosen for its result, but it is one sample.""",
+)
+_PLAYED = (
+    "The pods are played by KWOK: they run nothing, start at once and do not disturb each other. Shapes, prices and pod "
+    "limits of the nodes are real, the load is not."
+)
+_EXISTING = (
+    "It ran in an existing cluster: other pods may share its nodes, a node counts only for the demo's own pods, and nodes of a "
+    "type without a known price cost nothing here. Latencies of the services are missing where their metrics cannot be read."
 )
 
 
 def caveats(result: DemoResult) -> list[str]:
     """The standing caveats, and those of this result."""
     found = [" ".join(text.split()) for text in _ALWAYS]
+    found.append(_EXISTING if result.existing_cluster else _PLAYED)
     if Variant.MOST_ALLOCATED not in result.runs:
         found.insert(
             0, "The fairer baseline, a stock scheduler set to pack (run most-allocated), was left out of this demo."

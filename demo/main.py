@@ -43,8 +43,8 @@ class DemoSettings:
     """In this order."""
     pods: int | None = None
     """At most this many pods of the sample; None for all."""
-    replay_seconds: float = 54.0
-    """Time in which the window of the trace is replayed: five minutes of trace in 0.75 s."""
+    replay_seconds: float = 60.0
+    """Time in which the window of the trace is replayed: a minute of trace in a sixth of a second."""
 
 
 @dataclass(slots=True)
@@ -73,6 +73,7 @@ def run_demo(settings: DemoSettings, open_environment: OpenEnvironment | None = 
         seed=0,
         window_hours=timing.window_seconds / 3600,
         replay_seconds=timing.replay_seconds,
+        existing_cluster=open_environment is not None,
         cluster=describe(collected.nodes),
         machine=machine,
         versions=versions(),

@@ -11,6 +11,7 @@ RUN_LABEL = "demo.stowplan.dev/run"
 WORKLOAD_LABEL = "demo.stowplan.dev/workload"
 IMAGE = "registry.k8s.io/pause:3.10"
 CONTAINER = "main"
+_NEVER_MS = 24 * 3600 * 1000
 
 Manifest = dict[str, Any]
 
@@ -71,8 +72,13 @@ def _pod_spec(workload: Workload, node_selector: dict[str, str]) -> Manifest:
 
 
 def _completion(workload: Workload, seconds_per_trace_second: float) -> dict[str, str]:
-    """KWOK ends a Job's pod this long after it began to run; equal bounds switch its jitter off."""
+    """KWOK ends a Job's pod this long after it began to run; equal bounds switch its jitter off.
+
+    One of before the window must not end by itself: `demo.replay.schedule` deletes it.
+    """
     if workload.kind is not Kind.JOB or workload.departure_s is None:
         return {}
-    milliseconds = round((workload.departure_s - max(0, workload.arrival_s)) * seconds_per_trace_second * 1000)
+    milliseconds = round((workload.departure_s - workload.arrival_s) * seconds_per_trace_second * 1000)
+    if workload.is_standing:
+        milliseconds = _NEVER_MS
     return {f"pod-complete.stage.kwok.x-k8s.io/{key}": f"{milliseconds}ms" for key in ("delay", "jitter-delay")}

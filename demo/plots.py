@@ -66,13 +66,13 @@ def node_fill(fills: Sequence[NodeFill]) -> Figure:
         "bargap": 0.12,
         "height": 300,
         "showlegend": False,
-        "margin": {**_MARGIN, "b": 36, "r": 8},
+        "margin": {**_MARGIN, "l": 66, "b": 50, "r": 8},
         "xaxis": {"title": {"text": "nodes, fullest first"}, "showgrid": False, "range": [0.3, len(fills) + 0.7]},
         "yaxis": {
             "range": [-105, 105],
             "tickvals": [-100, -50, 0, 50, 100],
             "ticktext": ["100 %", "50 %", "0", "50 %", "100 %"],
-            "title": {"text": "memory ↓   CPU ↑"},
+            "title": {"text": "memory ↓   CPU ↑", "standoff": 6},
         },
     }
     return {"data": [up, down], "layout": layout}
@@ -95,7 +95,7 @@ def _over_time(traces: Sequence[Figure], unit: str) -> Figure:
         "height": 340,
         "margin": _MARGIN,
         "hovermode": "x unified",
-        "legend": {"orientation": "h", "y": 1.12, "x": 0},
+        "legend": {"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0},
         "xaxis": {"title": {"text": "hours of the trace"}, "showgrid": False, "zeroline": False},
         "yaxis": {"title": {"text": unit}, "rangemode": "tozero", "zeroline": False},
     }

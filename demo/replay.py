@@ -26,9 +26,9 @@ class Timing:
     """Of trace time."""
     replay_seconds: float
     """The window takes this long."""
-    lead_in_seconds: float = 6.0
-    """Before the window: what was there already is created at once, and given time to be scheduled."""
-    tidy_seconds: float = 3.0
+    lead_in_seconds: float = 0.0
+    """Before the window: what was there already is created at once, and the window waits until all of it has a node."""
+    tidy_seconds: float = 1.5
     """A Job is deleted this long after its end; KWOK has ended its pods by then, unless they started late."""
 
     @property
@@ -65,11 +65,15 @@ class Action:
 
 
 def schedule(workloads: Sequence[Workload], timing: Timing) -> list[Action]:
-    """All calls in order of time, and among equal times in the order of the workloads."""
+    """All calls in order of time, and among equal times in the order of the workloads.
+
+    A Job of before the window is ended by its deletion: KWOK would count its life from its late start.
+    """
     actions = [Action(timing.at(workload.arrival_s), Verb.CREATE, workload) for workload in workloads]
     for workload in workloads:
         if workload.departure_s is not None:
-            margin = timing.tidy_seconds if workload.kind is Kind.JOB else 0.0
+            completes = workload.kind is Kind.JOB and not workload.is_standing
+            margin = timing.tidy_seconds if completes else 0.0
             actions.append(Action(timing.at(workload.departure_s) + margin, Verb.DELETE, workload))
     return sorted((action for action in actions if action.seconds <= timing.end), key=lambda action: action.seconds)
 

@@ -58,7 +58,7 @@ def _opening(result: DemoResult) -> str:
         f'<p class="lead">{pods} pods, cut from {result.window_hours:g} hours of real Azure arrivals, came and went on '
         f"{cluster['nodes']} nodes "
         f"in EC2 shapes with {cluster['cpu_cores']:.0f} cores and real list prices (${cluster['cost_per_hour']:.2f}/h in all). "
-        "Each run had the same pods in the same order at the same moments, a real API server and a real kube-scheduler; "
+        "Each run had the same pods in the same order and rhythm, a real API server and a real kube-scheduler; "
         "only what places the pods differs. "
         "A node counts while a pod is on it: empty nodes are the ones an autoscaler can give back.</p>"
     )

@@ -139,6 +139,8 @@ class DemoResult:
     """Trace time replayed."""
     replay_seconds: float
     """Time that took."""
+    existing_cluster: bool
+    """Whether it ran in a cluster that was there already, and not on fresh control planes."""
     cluster: Mapping[str, Any]
     """Nodes offered: number, CPU, memory, dollars an hour."""
     machine: Mapping[str, float]

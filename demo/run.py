@@ -4,14 +4,14 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from demo.environment import Environment
 from demo.errors import DemoError
 from demo.manifests import RUN_LABEL, namespace_manifest
 from demo.pods import PodLedger, project
-from demo.replay import Player, Timing, schedule
+from demo.replay import Action, Player, Timing, Verb, schedule
 from demo.result import RunResult
 from demo.scrape import Scrape, scrape
 from demo.story import find_story
@@ -30,6 +30,9 @@ _SERVICE_ACCOUNTS = Resource("", "v1", "serviceaccounts")
 _READY_SECONDS = 30.0
 _SETTLE_SECONDS = 10.0
 """After the window, for pods that arrived at its very end."""
+_OPENING_SECONDS = 30.0
+"""For the opening wave: the window must not begin while pods of it have no node, or their cost would be missing."""
+_PAUSE_SECONDS = 0.5
 _TICK_SECONDS = 0.25
 
 
@@ -60,6 +63,8 @@ class _Run:
     watch: Stopwatch
     ledger: PodLedger
     progress: Activity
+    in_window: bool = False
+    """False while the opening wave is created and placed."""
 
 
 async def execute(
@@ -83,14 +88,19 @@ async def execute(
 
 
 async def _measure(run: _Run, before: Scrape) -> RunResult:
-    ledger, timing = run.ledger, run.timing
+    ledger = run.ledger
     selector = dict(run.environment.node_selector)
-    player = Player(run.api, run.environment.namespace, run.environment.run, timing, selector, run.watch)
+    player = Player(run.api, run.environment.namespace, run.environment.run, run.timing, selector, run.watch)
     async with _background(_display(run)):
-        await player.play(schedule(run.workloads, timing))
+        await player.play([action for action in schedule(run.workloads, run.timing) if _is_opening(action)])
+        await _settle(run, [workload for workload in run.workloads if workload.is_standing], _OPENING_SECONDS)
+        timing = run.timing = replace(run.timing, lead_in_seconds=run.watch() + _PAUSE_SECONDS)
+        run.in_window = True
+        player.timing = timing
+        await player.play([action for action in schedule(run.workloads, timing) if not _is_opening(action)])
         await asyncio.sleep(max(0.0, timing.end - run.watch()))
         residents = list(ledger.timeline.residents.values())
-        await _settle(run)
+        await _settle(run, run.workloads, _SETTLE_SECONDS)
         after = await scrape(run.api, run.environment)
         story = await find_story(run.environment, list(ledger.records.values()))
     return summarize(
@@ -150,10 +160,15 @@ async def _following(api: ApiClient, environment: Environment, ledger: PodLedger
         yield
 
 
-async def _settle(run: _Run) -> None:
-    """Wait for the last pods to be bound, or refused."""
-    deadline = run.timing.end + _SETTLE_SECONDS
-    expected = sum(workload.replicas for workload in run.workloads)
+def _is_opening(action: Action) -> bool:
+    """Whether this creates what was there before the window."""
+    return action.verb is Verb.CREATE and action.workload.is_standing
+
+
+async def _settle(run: _Run, workloads: Sequence[Workload], seconds: float) -> None:
+    """Wait until all pods of these workloads are bound, or refused; at most so long."""
+    deadline = run.watch() + seconds
+    expected = sum(workload.replicas for workload in workloads)
     while run.watch() < deadline:
         records = run.ledger.records.values()
         waiting = any(record.bound is None and not record.refused for record in records)
@@ -168,9 +183,11 @@ async def _display(run: _Run) -> None:
     while True:
         point = run.ledger.timeline.points[-1]
         hour = (run.watch() - run.timing.lead_in_seconds) / scale
-        when = "opening wave" if hour < 0 else f"hour {hour:.1f}"
+        when = f"hour {max(0.0, hour):.1f}" if run.in_window else "opening wave"
         money = point.micro_usd_per_hour / MICRO_USD
         run.progress.update(
-            f"{when}: {point.pods} pods on {point.nodes} nodes, ${money:.2f}/h", int(run.watch()), int(run.timing.end)
+            f"{when}: {point.pods} pods on {point.nodes} nodes, ${money:.2f}/h",
+            int(run.watch()) if run.in_window else 0,
+            int(run.timing.end),
         )
         await asyncio.sleep(_TICK_SECONDS)

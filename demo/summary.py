@@ -94,7 +94,7 @@ def _unplaced(workloads: Sequence[Workload], records: Sequence[PodRecord]) -> tu
 
 def _throughput(workloads: Sequence[Workload], records: Sequence[PodRecord]) -> float:
     """Pods of the opening wave per second, from the first one's creation to the last one's node."""
-    opening = {workload.name for workload in workloads if workload.arrival_s < 0}
+    opening = {workload.name for workload in workloads if workload.is_standing}
     wave = [record for record in records if record.workload in opening and record.bound is not None]
     if not wave:
         return 0.0

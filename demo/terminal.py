@@ -33,7 +33,7 @@ def show(result: DemoResult, console: Console) -> None:
 
 def table(runs: Mapping[str, RunResult]) -> Table:
     """One column per run."""
-    grid = Table(title="Same pods, same nodes, same moments; latencies are p50 / p99", title_justify="left")
+    grid = Table(title="Same pods, same nodes, same order; latencies are p50 / p99", title_justify="left")
     grid.add_column("")
     for name in runs:
         grid.add_column(escape(name), justify="right")

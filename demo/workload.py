@@ -46,9 +46,9 @@ class Workload:
     """The same for its end, None when it outlives the window for certain."""
 
     @property
-    def pods(self) -> range:
-        """One number per replica."""
-        return range(self.replicas)
+    def is_standing(self) -> bool:
+        """Whether it was there before the window."""
+        return self.arrival_s < 0
 
 
 def class_of(lifetime_s: int | None, replicas: int) -> str:

@@ -30,7 +30,7 @@ def demo(
     pods: Annotated[int | None, typer.Option(min=1, help="At most so many pods of the sample; default all.")] = None,
     replay_seconds: Annotated[
         float, typer.Option(min=1.0, help="Time in which six hours of trace are replayed.")
-    ] = 54.0,
+    ] = 60.0,
     kubeconfig: Annotated[Path | None, typer.Option(help="With --cluster current: default as kubectl's.")] = None,
     context: Annotated[str | None, typer.Option(help="With --cluster current: a context of the kubeconfig.")] = None,
     kwok_nodes: Annotated[

@@ -18,8 +18,8 @@ def test_a_deployment_has_the_size_of_the_vm_and_its_class() -> None:
 
 
 def test_a_job_s_pods_run_as_long_as_the_vms_lived_in_the_window() -> None:
-    # Arrived 100 s before the window, leaves 500 s into it: 500 s are left, at 1:100 that is 5 s.
-    job = workload("job", kind=Kind.JOB, replicas=4, arrival_s=-100, departure_s=500)
+    # Arrives 100 s into the window and leaves at 600 s: 500 s of life, at 1:100 that is 5 s.
+    job = workload("job", kind=Kind.JOB, replicas=4, arrival_s=100, departure_s=600)
     manifest = workload_manifest(job, "run-1", seconds_per_trace_second=0.01, node_selector={})
 
     assert manifest["spec"]["parallelism"] == manifest["spec"]["completions"] == 4
@@ -28,6 +28,15 @@ def test_a_job_s_pods_run_as_long_as_the_vms_lived_in_the_window() -> None:
         "pod-complete.stage.kwok.x-k8s.io/delay": "5000ms",
         "pod-complete.stage.kwok.x-k8s.io/jitter-delay": "5000ms",
     }
+
+
+def test_a_job_of_before_the_window_does_not_end_by_itself() -> None:
+    job = workload("job", kind=Kind.JOB, arrival_s=-100, departure_s=500)
+    manifest = workload_manifest(job, "run-1", seconds_per_trace_second=0.01, node_selector={})
+
+    # A day, far longer than any run.
+    delays = set(manifest["spec"]["template"]["metadata"]["annotations"].values())
+    assert delays == {"86400000ms"}
 
 
 def test_pods_can_be_confined_to_tainted_nodes() -> None:

@@ -27,13 +27,16 @@ def test_what_was_there_comes_first_and_a_job_is_tidied_up_after_its_end() -> No
     old = workload("old", arrival_s=-500, departure_s=1000)
     job = workload("job", kind=Kind.JOB, arrival_s=300, departure_s=600)
     stays = workload("stays", arrival_s=300)
+    old_job = workload("old-job", kind=Kind.JOB, arrival_s=-1, departure_s=700)
 
-    actions = schedule([old, job, stays], TIMING)
+    actions = schedule([old, job, stays, old_job], TIMING)
 
     assert [(action.seconds, action.verb, action.workload.name) for action in actions] == [
         (0.0, Verb.CREATE, "old"),
+        (0.0, Verb.CREATE, "old-job"),
         (9.0, Verb.CREATE, "job"),  # 6 + 300 / 100
         (9.0, Verb.CREATE, "stays"),
+        (13.0, Verb.DELETE, "old-job"),  # 6 + 700 / 100: nothing to tidy up, this is its end
         (15.0, Verb.DELETE, "job"),  # 6 + 600 / 100 + 3
         (16.0, Verb.DELETE, "old"),  # 6 + 1000 / 100
     ]

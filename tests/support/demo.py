@@ -82,6 +82,7 @@ def demo_result(runs: dict[str, RunResult]) -> DemoResult:
         seed=0,
         window_hours=6.0,
         replay_seconds=54.0,
+        existing_cluster=False,
         cluster={
             "nodes": 3,
             "cpu_cores": 12.0,
