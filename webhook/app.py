@@ -95,7 +95,9 @@ class AdmissionService:
         return HTTPStatus.OK, answer
 
 
-_TOO_LATE: Final = Verdict(Outcome.ERROR, Reason.INTERNAL, "the API server's deadline was too near for a patch")
+_TOO_LATE: Final = Verdict(
+    Outcome.ERROR, Reason.DEADLINE_EXCEEDED, "the API server's deadline was too near for a patch"
+)
 
 
 def parse_budget(text: str) -> float:

@@ -13,9 +13,8 @@ from enum import StrEnum
 from typing import Any, Final
 
 from stowplan.model.keys import LIMIT_RANGER
-from stowplan.model.quantity import QuantityError
+from stowplan.model.quantity import QuantityError, parse_amount
 from stowplan.model.resources import Amounts, is_sidecar
-from webhook.amounts import amount_of
 
 COMPUTE: Final = ("cpu", "memory")
 """The resources stowplan sizes; all others are never touched."""
@@ -232,7 +231,7 @@ def _amounts(parent: Mapping[str, Any], key: str, field: str) -> dict[str, int]:
     amounts = {}
     for resource, value in mapping(parent, key, field).items():
         try:
-            amounts[resource] = amount_of(resource, value)
+            amounts[resource] = parse_amount(resource, value)
         except QuantityError as error:
             raise PodError(f"{field}.{key}.{resource}: {error}") from error
     return amounts

@@ -12,8 +12,7 @@ from fractions import Fraction
 from typing import Any
 
 from stowplan.model.quantity import QuantityError, parse_quantity
-from stowplan.model.resources import Amounts, effective_requests, parse_amounts
-from webhook.amounts import container_amounts
+from stowplan.model.resources import Amounts, container_amounts, effective_requests, parse_amounts
 from webhook.containers import LISTS
 
 

@@ -13,7 +13,7 @@ import jsonpatch
 from jsonpointer import JsonPointerException
 
 from stowplan.model.keys import STATUS_PREFIX
-from webhook.amounts import container_amounts
+from stowplan.model.resources import container_amounts
 from webhook.containers import COMPUTE, LISTS
 from webhook.limit_range import LimitRange, violations
 from webhook.qos import qos_of

@@ -6,8 +6,7 @@ from collections.abc import Iterator, Mapping
 from enum import IntEnum
 from typing import Any
 
-from stowplan.model.resources import Amounts
-from webhook.amounts import container_amounts
+from stowplan.model.resources import Amounts, container_amounts
 from webhook.containers import COMPUTE, LISTS
 
 

@@ -10,8 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from stowplan.model.quantity import QuantityError, parse_amount
-from stowplan.model.resources import Amounts, effective_requests
-from webhook.amounts import container_amounts
+from stowplan.model.resources import Amounts, container_amounts, effective_requests
 from webhook.containers import COMPUTE, LISTS
 from webhook.qos import QoS, qos_of
 

@@ -53,7 +53,6 @@ class Reason(StrEnum):
     """The pod has pod-level resources; containers were left alone."""
     QOS_KEPT = "QoSKept"
     """Limits follow requests, so that a Guaranteed pod stays Guaranteed."""
-    NOTHING_TO_CHANGE = "NothingToChange"
 
     NOT_A_POD_CREATE = "NotAPodCreate"
     MODE_OFF = "ModeOff"
@@ -69,5 +68,7 @@ class Reason(StrEnum):
     """The pod as written would be refused anyway (bad quantity, request above limit): left for the API server to say so."""
     PATCH_REFUSED = "PatchRefused"
     """Our own check of the patched pod failed."""
+    DEADLINE_EXCEEDED = "DeadlineExceeded"
+    """The review reached us too late for an answer in time."""
     INTERNAL = "Internal"
     """A fault of ours; the log has it."""

@@ -23,7 +23,7 @@ class Example:
     drain_seconds: float = setting(5.0, "Time to drain.", unit="s", minimum=0)
     observe: bool = setting(default=False, doc="Decide, but change nothing.")
     level: Literal["info", "debug"] = setting("info", "Log level.")
-    kubeconfig: Path | None = setting(None, "Kubeconfig.")  # noqa: RUF009 - makes a field() per call
+    kubeconfig: Path | None = setting(None, "Kubeconfig.")
 
 
 def test_defaults() -> None:
