@@ -4,7 +4,7 @@ import copy
 from typing import Any
 
 import jsonpatch
-from hypothesis import HealthCheck, event, given, settings
+from hypothesis import event, given
 from hypothesis import strategies as st
 
 from stowplan.model.keys import STATUS_PREFIX
@@ -18,10 +18,7 @@ from webhook.quota import quota_violations
 from webhook.review import AdmissionRequest
 from webhook.state import ClusterState
 
-_THOROUGH = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
-
-@_THOROUGH
 @given(pods(), clusters())
 def test_a_generated_pod_is_decided_and_never_a_fault(received: dict[str, Any], state: ClusterState) -> None:
     verdict = admit(received, state)
@@ -32,7 +29,6 @@ def test_a_generated_pod_is_decided_and_never_a_fault(received: dict[str, Any], 
     assert all(len(warning) <= 120 for warning in verdict.warnings)
 
 
-@_THOROUGH
 @given(pods(), clusters())
 def test_the_patch_applies_and_gives_the_decided_pod(received: dict[str, Any], state: ClusterState) -> None:
     before = copy.deepcopy(received)
@@ -43,7 +39,6 @@ def test_the_patch_applies_and_gives_the_decided_pod(received: dict[str, Any], s
     assert jsonpatch.apply_patch(received, list(verdict.patch)) == verdict.pod
 
 
-@_THOROUGH
 @given(pods(), clusters())
 def test_a_second_review_changes_nothing(received: dict[str, Any], state: ClusterState) -> None:
     first = admit(received, state)
@@ -55,7 +50,6 @@ def test_a_second_review_changes_nothing(received: dict[str, Any], state: Cluste
     assert second.patch == ()
 
 
-@_THOROUGH
 @given(pods(), clusters())
 def test_a_container_injected_in_between_changes_nothing_of_ours(received: dict[str, Any], state: ClusterState) -> None:
     first = admit(received, state)
@@ -71,7 +65,6 @@ def test_a_container_injected_in_between_changes_nothing_of_ours(received: dict[
     assert (again.pod or injected)["spec"] == (direct.pod or afresh)["spec"]
 
 
-@_THOROUGH
 @given(pods(), clusters())
 def test_nothing_is_made_worse(received: dict[str, Any], state: ClusterState) -> None:
     verdict = admit(received, state)
@@ -88,7 +81,6 @@ def test_nothing_is_made_worse(received: dict[str, Any], state: ClusterState) ->
             assert request <= limits.get(resource, request)
 
 
-@_THOROUGH
 @given(pods(), clusters())
 def test_only_sizes_scheduling_and_status_change(received: dict[str, Any], state: ClusterState) -> None:
     verdict = admit(received, state)
@@ -97,7 +89,6 @@ def test_only_sizes_scheduling_and_status_change(received: dict[str, Any], state
     assert _rest(received) == _rest(dict(verdict.pod))
 
 
-@_THOROUGH
 @given(pods(), clusters())
 def test_observing_writes_annotations_only(received: dict[str, Any], state: ClusterState) -> None:
     received["metadata"].setdefault("labels", {})["stowplan.dev/mode"] = "observe"
@@ -126,7 +117,6 @@ _JSON = st.recursive(
 )
 
 
-@settings(max_examples=400, deadline=None)
 @given(st.dictionaries(st.sampled_from(["metadata", "spec", "kind"]), _JSON, max_size=3), clusters())
 def test_arbitrary_json_is_allowed_without_a_fault(received: dict[str, Any], state: ClusterState) -> None:
     verdict = decide(AdmissionRequest(received, NAMESPACE), state)

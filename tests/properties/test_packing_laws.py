@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from random import Random
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from ortools.sat.python import cp_model
 
@@ -25,27 +25,23 @@ from tests.support.clusters import Freedom, make_info, make_node, snapshots
 from tests.support.independent_checker import NaiveCluster, replay
 
 WORK = 0.1
-LAW = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 
 
 def plan_of(snapshot: Snapshot, previous: Plan | None = None) -> Plan:
     return make_plan(snapshot, previous, BUILTIN_CLASSES, time_limit_s=0, work_limit=WORK)
 
 
-@LAW
 @given(snapshots())
 def test_no_plan_contains_a_placement_that_the_filters_refuse(snapshot: Snapshot) -> None:
     assert replay(snapshot, plan_of(snapshot).slots) == []
 
 
-@LAW
 @given(snapshots())
 def test_the_greedy_alone_contains_no_refused_placement(snapshot: Snapshot) -> None:
     packing = greedy(build_instance(snapshot, BUILTIN_CLASSES), {})
     assert replay(snapshot, slots_by_name(packing)) == []
 
 
-@LAW
 @given(snapshots(), st.randoms(use_true_random=False))
 def test_every_single_verdict_is_that_of_the_filters(snapshot: Snapshot, rng: Random) -> None:
     """Exact both ways: what is refused would be refused by kube-scheduler, what is admitted would be admitted, at every step."""
@@ -67,7 +63,6 @@ def test_every_single_verdict_is_that_of_the_filters(snapshot: Snapshot, rng: Ra
         naive.pods.append((instance.items[item].signature, instance.bins[node].node.name))
 
 
-@LAW
 @given(snapshots())
 def test_the_validator_judges_one_pod_as_the_filters_do(snapshot: Snapshot) -> None:
     naive = NaiveCluster.of(snapshot)
@@ -77,7 +72,6 @@ def test_the_validator_judges_one_pod_as_the_filters_do(snapshot: Snapshot) -> N
             assert admitted == (naive.refusals(signature, name) == [])
 
 
-@LAW
 @given(snapshots())
 def test_slots_and_unplaced_add_up_to_what_waits(snapshot: Snapshot) -> None:
     plan = plan_of(snapshot)
@@ -86,7 +80,6 @@ def test_slots_and_unplaced_add_up_to_what_waits(snapshot: Snapshot) -> None:
         assert sum(plan.slots.get(signature, {}).values()) + unplaced == count
 
 
-@LAW
 @given(snapshots())
 def test_the_plan_is_no_worse_than_the_greedy_one(snapshot: Snapshot) -> None:
     planned = plan_of(snapshot)
@@ -97,14 +90,12 @@ def test_the_plan_is_no_worse_than_the_greedy_one(snapshot: Snapshot) -> None:
     assert planned.bound_micro_usd_per_hour <= planned.cost_micro_usd_per_hour
 
 
-@LAW
 @given(snapshots())
 def test_equal_input_gives_an_equal_plan(snapshot: Snapshot) -> None:
     first, second = plan_of(snapshot), plan_of(snapshot)
     assert dataclasses.replace(first, solve_ms=0) == dataclasses.replace(second, solve_ms=0)
 
 
-@LAW
 @given(snapshots())
 def test_unplaced_pods_carry_a_reason_and_numbers(snapshot: Snapshot) -> None:
     for unplaced in plan_of(snapshot).unplaced:
@@ -116,7 +107,6 @@ def test_unplaced_pods_carry_a_reason_and_numbers(snapshot: Snapshot) -> None:
                 assert short.used + short.asked > short.capacity
 
 
-@LAW
 @given(snapshots(Freedom(spread=False, affinity=False)), st.integers(1000, 16_000))
 def test_an_empty_node_more_never_leaves_more_unplaced(snapshot: Snapshot, cpu: int) -> None:
     extra = make_info(make_node("extra", cpu=cpu, price=1, zone="z1", labels={"pool": "a"}))
@@ -124,7 +114,6 @@ def test_an_empty_node_more_never_leaves_more_unplaced(snapshot: Snapshot, cpu: 
     assert _unplaced(plan_of(larger), snapshot) <= _unplaced(plan_of(snapshot), snapshot)
 
 
-@LAW
 @given(snapshots())
 def test_a_plan_is_kept_when_nothing_has_changed(snapshot: Snapshot) -> None:
     first = plan_of(snapshot)
@@ -135,7 +124,6 @@ def test_a_plan_is_kept_when_nothing_has_changed(snapshot: Snapshot) -> None:
     )
 
 
-@LAW
 @given(snapshots())
 def test_the_model_counts_discomfort_as_the_packing_does(snapshot: Snapshot) -> None:
     instance = build_instance(snapshot, BUILTIN_CLASSES)

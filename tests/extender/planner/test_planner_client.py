@@ -19,6 +19,7 @@ from stowplan.model.builtin_classes import BUILTIN_CLASSES
 from stowplan.model.pod import Pod
 from tests.support.clusters import make_node, make_signature
 
+pytestmark = pytest.mark.slow  # a process that loads OR-Tools for each test
 FAST = PlannerSettings(
     time_limit_s=0.2, ping_interval_s=0.1, hang_timeout_s=3.0, backoff_s=0.05, stale_after_s=60.0, idle_window_s=0.01
 )

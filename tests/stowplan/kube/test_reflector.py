@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from aiohttp import web
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry
 
@@ -339,7 +339,6 @@ def act(fake: FakeApi, action: str, name: str) -> None:
     doings[action]()
 
 
-@settings(max_examples=40, deadline=None)
 @given(st.lists(ACTIONS, max_size=25))
 def test_whatever_happens_the_store_ends_equal_to_the_server(actions: list[tuple[str, str]]) -> None:
     async def story() -> None:

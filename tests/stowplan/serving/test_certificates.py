@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from stowplan.serving.certificates import (
@@ -98,7 +98,6 @@ def test_an_unreadable_bundle_is_replaced() -> None:
 AUTHORITIES = [make_ca(f"ca{number}", NOW, lifetime=timedelta(days=number)).certificate for number in range(1, 7)]
 
 
-@settings(max_examples=50, deadline=None)
 @given(st.lists(st.sampled_from(AUTHORITIES), min_size=1, max_size=10), st.integers(0, 8))
 def test_bundles_hold_the_newest_unexpired_once_each(added: list[bytes], day: int) -> None:
     bundle = b""
