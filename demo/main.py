@@ -143,7 +143,7 @@ def versions() -> dict[str, str]:
 def _one(
     variant: Variant, place: OpenEnvironment, workloads: Sequence[Workload], nodes: Sequence[DemoNode], timing: Timing
 ) -> tuple[RunResult, Sequence[DemoNode]]:
-    with place(variant, nodes) as environment, activity(f"{variant}: replaying the trace") as progress:
+    with place(variant, nodes) as environment, activity(f"Run {variant}") as progress:
         return asyncio.run(execute(environment, workloads, timing, progress)), environment.nodes
 
 

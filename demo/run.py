@@ -183,10 +183,10 @@ async def _display(run: _Run) -> None:
     while True:
         point = run.ledger.timeline.points[-1]
         hour = (run.watch() - run.timing.lead_in_seconds) / scale
-        when = f"hour {max(0.0, hour):.1f}" if run.in_window else "opening wave"
+        when = f"{max(0.0, hour):.1f} h" if run.in_window else "opening"
         money = point.micro_usd_per_hour / MICRO_USD
         run.progress.update(
-            f"{when}: {point.pods} pods on {point.nodes} nodes, ${money:.2f}/h",
+            f"{when}: {point.pods} pods, {point.nodes} nodes, ${money:.2f}/h",
             int(run.watch()) if run.in_window else 0,
             int(run.timing.end),
         )

@@ -84,7 +84,7 @@ def interrupted(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
 def test_an_interrupted_demo_leaves_nothing_behind(interrupted: subprocess.Popen[str], tmp_path: Path) -> None:
     assert interrupted.stderr is not None
     for line in interrupted.stderr:
-        if "replaying the trace" in line:
+        if "Run stock" in line:
             break
     interrupted.send_signal(signal.SIGINT)
 
