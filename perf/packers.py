@@ -46,7 +46,11 @@ def by_score(strategy: Strategy) -> Packer:
         placements = []
         for signature, count in snapshot.pending.items():
             asked = dict(signature.requests)
-            scores = {name: value for name in snapshot.nodes if (value := _score(strategy, snapshot, used, name, asked)) is not None}
+            scores = {
+                name: value
+                for name in snapshot.nodes
+                if (value := _score(strategy, snapshot, used, name, asked)) is not None
+            }
             for _ in range(count):
                 if not scores:
                     break
