@@ -25,7 +25,7 @@ test: environment ## everything CI runs: the checks, every law at length, and th
 
 check: environment ## the fast loop, under a minute: lint, types, import contracts, unit tests, coverage
 	@$(MAKE) --no-print-directory -j2 --output-sync=target static
-	@STOWPLAN_LAWS=quick $(BIN)/python -m pytest -q -n $(WORKERS) -m "not integration and not slow" $(COVERAGE)
+	@HYPOTHESIS_PROFILE=quick $(BIN)/python -m pytest -q -n $(WORKERS) -m "not integration and not slow" $(COVERAGE)
 
 static: lint types contracts
 

@@ -8,4 +8,4 @@ from hypothesis import HealthCheck, settings
 _COMMON = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow, HealthCheck.data_too_large]}
 settings.register_profile("quick", max_examples=15, **_COMMON)  # type: ignore[arg-type]  # one dict for both profiles
 settings.register_profile("thorough", max_examples=120, **_COMMON)  # type: ignore[arg-type]  # as above
-settings.load_profile(os.environ.get("STOWPLAN_LAWS", "thorough"))
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "thorough"))

@@ -178,7 +178,7 @@ def _fit(case: _Case) -> tuple[_Plan, dict[str, Any]]:
         decided = copy_json(case.base)
         apply_sizes(decided, plan.sizings)
         apply_effects(decided["spec"], plan.effects)
-        problems = check_pod(case.received, decided, ranges, quotas)
+        problems = check_pod(case.base, decided, ranges, quotas)
         if not problems:
             return plan, decided
         if why is None:
