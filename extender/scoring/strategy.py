@@ -36,6 +36,18 @@ def free_shares(candidate: Candidate) -> Mapping[str, int]:
     }
 
 
+def asked_share(candidate: Candidate) -> int:
+    """The pod's dominant share of the node, in thousandths: of CPU or memory, whichever it takes more of."""
+    return max(
+        (
+            candidate.asked.get(resource, 0) * SCALE // candidate.allocatable[resource]
+            for resource in ("cpu", "memory")
+            if candidate.allocatable.get(resource)
+        ),
+        default=SCALE,
+    )
+
+
 def _share(candidate: Candidate, resource: str) -> int:
     capacity = candidate.allocatable[resource]
     left = capacity - candidate.used.get(resource, 0) - candidate.asked.get(resource, 0)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from extender.scoring import DEFAULT_STRATEGY, STRATEGIES, Candidate, strategy_named
+from extender.scoring.price_weighted_best_fit import OPENING
 
 GIB = 2**30
 
@@ -27,10 +28,10 @@ def candidate(used_cpu: int = 0, used_gib: int = 0, price: int = 200_000, *, occ
         ("least-allocated", candidate(2000, 8), 250),
         ("most-allocated", candidate(2000, 8), 750),
         ("cheapest", candidate(2000, 8), -200_000),
-        # in use: 0 opened + (3 * 250 + 250) / 4 free, in thousandths of the price
+        # in use: (3 * 250 + 250) / 4 free, in thousandths of the price
         (DEFAULT_STRATEGY, candidate(2000, 8), -200_000 * 250),
-        # empty: 1000 opened + 750 free
-        (DEFAULT_STRATEGY, candidate(occupied=False), -200_000 * 1750),
+        # empty: 15 % of the price, and 85 % of the pod's share of it (a quarter): 150 + 212
+        (DEFAULT_STRATEGY, candidate(occupied=False), -OPENING - 200_000 * 362),
         # CPU full (0), memory 12 of 16 GiB free (750): (3 * 750 + 0) / 4 = 562
         (DEFAULT_STRATEGY, candidate(3000, 0), -200_000 * 562),
     ],
@@ -44,10 +45,11 @@ def test_values(name: str, given: Candidate, expected: int) -> None:
     [
         (candidate(2000, 8), candidate(1000, 4)),  # best fit
         (candidate(0, 0, occupied=True), candidate(0, 0, occupied=False)),  # do not open a node
+        (candidate(0, 0, price=900_000), candidate(occupied=False, price=1000)),  # not even a cheap one
         (candidate(2000, 8, price=100_000), candidate(2000, 8, price=200_000)),  # room on the cheaper one is worth less
         (candidate(2000, 8), candidate(3000, 4)),  # same mean, nothing stranded
     ],
-    ids=["fuller", "in use", "cheaper", "balanced"],
+    ids=["fuller", "in use", "in use and dear", "cheaper", "balanced"],
 )
 def test_best_fit_in_money_prefers(better: Candidate, worse: Candidate) -> None:
     best_fit = strategy_named(DEFAULT_STRATEGY)
