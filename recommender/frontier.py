@@ -1,0 +1,129 @@
+"""The frontier between cost and risk: what stowplan's forecasts make of a recording at each price of risk.
+
+The requests of the frontier are the bare estimates: rounded up to whole millicores and bytes, memory limit = request, without classes,
+grids, steps or cool-downs, so that baselines are met on equal terms.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+
+from recommender import forecast, peaks
+from recommender.forecast import Forecast
+from recommender.prior import forecast_with_prior
+from recommender.history import P95_BAND, Window
+from recommender.judge import Plan, Verdict, judge
+from recommender.learner import Learner
+from recommender.strategy import whole
+from recommender.usage import Floats, Usage
+
+RISKS: Final = (
+    0.35,
+    0.3,
+    0.25,
+    0.2,
+    0.16,
+    0.13,
+    0.1,
+    0.08,
+    0.065,
+    0.05,
+    0.04,
+    0.03,
+    0.02,
+    0.01,
+    0.005,
+    0.002,
+    0.001,
+    0.0005,
+    0.0002,
+)
+"""Shares of time that use may exceed the request where a core is worth the same everywhere."""
+BREACH_RISKS: Final = (0.2, 0.14, 0.1, 0.07, 0.05, 0.035, 0.025, 0.018, 0.012, 0.008, 0.005, 0.003)
+OVERRUN_PRICE: Final = 5.0
+"""Price of permanent overrun at a risk of 0.15, in requests of an average container."""
+OVERRUN_EXPONENT: Final = 2.0
+BREACH_PRICE: Final = 0.4
+"""Price of a breach day times the risk, in requests of an average container."""
+BREACH_MOST: Final = 4.0
+"""No container's predicted breach probability exceeds this multiple of the risk."""
+
+
+@dataclass(frozen=True)
+class Point:
+    """One setting of the risk and what came of it."""
+
+    risk: float
+    verdict: Verdict
+
+    def as_json(self, resource: str) -> dict[str, Any]:
+        """Risk and the measures of `cpu` or `memory`."""
+        return {"risk": self.risk, **self.verdict.summary()[resource]}
+
+
+@dataclass(frozen=True)
+class Frontier:
+    """Points by falling risk."""
+
+    cpu: tuple[Point, ...]
+    memory: tuple[Point, ...]
+
+    def as_json(self) -> dict[str, Any]:
+        """The `frontier` of the replay's output."""
+        return {
+            "cpu": [point.as_json("cpu") for point in self.cpu],
+            "memory": [point.as_json("memory") for point in self.memory],
+        }
+
+
+def cpu_request(of: Forecast, scale: float, risk: float) -> Floats:
+    """Requests at a risk, millicores; `scale` is the fleet's average request."""
+    return whole(forecast.at_price(of, risk, OVERRUN_PRICE * scale * (risk / 0.15) ** OVERRUN_EXPONENT))
+
+
+def fleet_scale(of: Window) -> float:
+    """Average over containers of the mean of daily 95th percentiles, millicores."""
+    levels = of.cpu[:, :, P95_BAND]
+    known = of.known.any(axis=1)
+    return float(np.nanmean(levels[known], axis=1).mean()) if known.any() else 0.0
+
+
+def memory_request(of: peaks.PeakForecast, scale: float, risk: float) -> Floats:
+    """Memory at a risk, bytes; `scale` is the fleet's average daily peak."""
+    return whole(peaks.at_price(of, BREACH_PRICE * scale / risk, min(0.5, BREACH_MOST * risk)))
+
+
+def sweep(
+    usage: Usage, learn_days: int, risks: Sequence[float] = RISKS, breach_risks: Sequence[float] = BREACH_RISKS
+) -> Frontier:
+    """Replay the recording once for all settings of the risk."""
+    shape = (len(usage.names), usage.days)
+    cpu = [np.full(shape, np.nan) for _ in risks]
+    memory = [np.full(shape, np.nan) for _ in breach_risks]
+    learner = Learner(usage)
+    with_memory = bool(np.isfinite(usage.memory).any())
+    for day in range(usage.days):
+        if day >= learn_days:
+            of = learner.window(day)
+            use, scale = forecast_with_prior(of), fleet_scale(of)
+            for plan, risk in zip(cpu, risks, strict=True):
+                plan[:, day] = cpu_request(use, scale, risk)
+            if with_memory:
+                peak, average = peaks.peak_forecast(of), float(np.nanmean(of.memory_peak))
+                for plan, risk in zip(memory, breach_risks, strict=True):
+                    plan[:, day] = memory_request(peak, average, risk)
+        learner.observe(day)
+    nothing = np.full(shape, np.nan)
+    return Frontier(
+        tuple(
+            Point(r, judge(usage, Plan(plan, nothing, nothing), learn_days)) for r, plan in zip(risks, cpu, strict=True)
+        ),
+        tuple(
+            Point(r, judge(usage, Plan(nothing, plan, plan), learn_days))
+            for r, plan in zip(breach_risks, memory, strict=True)
+        ),
+    )

@@ -1,0 +1,47 @@
+"""What is known of a container before it is known: the use of similar containers, shrinking to its own as days come in.
+
+The pooled use of the group counts like a quarter of a day: after one day its share is a fifth, after eight weeks it is below a percent.
+It also stands for bursts that a container has not shown yet but its peers have (an empirical Bayes prior with a fixed weight).
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+
+from recommender.analogs import day_weights
+from recommender.forecast import Forecast, forecast
+from recommender.history import BAND_SHARES, Window
+from recommender.usage import Floats
+
+PRIOR_DAYS: Final = 0.25
+POINTS: Final = 200
+"""Amounts that stand for the pooled use of a group."""
+
+
+def pooled_use(of: Window) -> Floats:
+    """Amounts of use that stand for a group of containers, equally likely; empty without a day."""
+    known = of.known
+    if not known.any():
+        return np.zeros(0)
+    use = of.cpu[known].reshape(-1)
+    shares = np.tile(BAND_SHARES, int(known.sum()))
+    order = np.argsort(use)
+    running = shares[order].cumsum() / shares.sum()
+    ranks = (np.arange(POINTS) + 0.5) / POINTS
+    amounts: Floats = use[order][np.minimum(np.searchsorted(running, ranks), len(use) - 1)]
+    return amounts
+
+
+def prior_weights(of: Window, weights: Floats) -> Floats:
+    """Weight of the prior beside the weighed days: PRIOR_DAYS over the days observed, of their total; by container."""
+    days = of.known.sum(axis=1)
+    own = weights.sum(axis=1)
+    return np.where(days > 0, own * PRIOR_DAYS / np.maximum(days, 1), 1.0)
+
+
+def forecast_with_prior(of: Window) -> Forecast:
+    """Forecast of a group of similar containers, each from its own days and a little from all of them."""
+    weights = day_weights(of)
+    return forecast(of, weights, pooled_use(of), prior_weights(of, weights))
