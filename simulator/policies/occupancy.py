@@ -1,0 +1,144 @@
+"""How long nodes will stay in use, and how much longer a pod would keep them: expectations from survival curves.
+
+For a node, `gone[t]` is the chance that all its pods have left `t` seconds from now. Pods of one owner tend to end together, so of each
+owner only the pod that is expected to stay longest counts, and different owners are taken as independent. A pod with the survival `s` adds
+`sum(s[t] * gone[t] * dt)` seconds to its node: all the time it is expected to stay, if the node is empty.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from extender.scoring.survival import EDGES, WIDTHS, Floats, Lifetimes, known_survival, survival
+from simulator.cluster import Cluster, Ints
+from simulator.trace import PodRow
+
+_REFRESH_S: Final = 300
+"""Curves are renewed this often: ages grow, departures teach."""
+_BINS: Final = len(WIDTHS)
+
+
+class Occupancy:
+    """Pods by node with their survival curves. With `oracle`, true departures are used in place of learned ones."""
+
+    def __init__(self, *, oracle: bool = False) -> None:
+        self._oracle = oracle
+        self.lifetimes = Lifetimes()
+        self._groups: dict[int, int] = {}
+        self._pods: dict[int, dict[int, PodRow]] = defaultdict(dict)
+        """Slot -> index of a pod -> pod."""
+        self._owners: dict[int, dict[str, Floats]] = defaultdict(dict)
+        """Slot -> owner -> survival of the pod that is expected to stay longest."""
+        self._gone: Floats = np.ones((64, _BINS))
+        self._rates: Floats = np.zeros((0, _BINS))
+        self._renewed_s: int | None = None
+
+    @property
+    def departed_any(self) -> bool:
+        """Whether any pod has ended so far: without one, all stay for ever."""
+        return self._oracle or self.lifetimes.departed_any
+
+    @property
+    def horizon_hours(self) -> float:
+        """How far ahead is looked."""
+        return float(EDGES[-1]) / 3600
+
+    def arrive(self, pod: PodRow, now: int) -> None:
+        """A pod comes."""
+        self._groups[pod.index] = self.lifetimes.arrive(pod.index, (pod.shape, (pod.namespace, pod.owner)), now)
+
+    def place(self, cluster: Cluster, pod: PodRow, slot: int, now: int) -> None:
+        """A pod stands on a node from now on."""
+        self._pods[slot][pod.index] = pod
+        if self.departed_any:
+            self._renew(cluster, now)
+            self._add(pod, slot, self._survival([pod], now)[0])
+
+    def depart(self, pod: PodRow, slot: int, now: int) -> None:
+        """A pod has ended."""
+        self.lifetimes.depart(pod.index, now)
+        del self._groups[pod.index]
+        self._leave(pod, slot)
+
+    def move(self, cluster: Cluster, pod: PodRow, source: int, target: int, now: int) -> None:
+        """A pod stands elsewhere; it lives on."""
+        self._leave(pod, source)
+        self.place(cluster, pod, target, now)
+
+    def hours_added(self, cluster: Cluster, pod: PodRow, nodes: Ints, now: int) -> Floats:
+        """Expected hours for which each node would be in use for this pod alone."""
+        if not self.departed_any:
+            empty: Floats = np.where(cluster.residents[nodes] > 0, 0.0, self.horizon_hours)
+            return empty
+        self._renew(cluster, now)
+        stays = self._survival([pod], now)[0] * WIDTHS
+        added: Floats = self._gone[nodes] @ stays
+        key = _owner_of(pod)
+        for position, slot in enumerate(nodes.tolist()):
+            siblings = self._owners[slot].get(key)
+            if siblings is not None:
+                rest = _all_gone(curve for owner, curve in self._owners[slot].items() if owner != key)
+                added[position] = (np.maximum(stays - siblings * WIDTHS, 0) * rest).sum()
+        return added / 3600
+
+    def residents(self, slot: int) -> list[PodRow]:
+        """Pods on a node, in the order of the trace."""
+        return [self._pods[slot][index] for index in sorted(self._pods[slot])]
+
+    def _leave(self, pod: PodRow, slot: int) -> None:
+        del self._pods[slot][pod.index]
+        if not self._pods[slot]:
+            self._owners.pop(slot, None)
+            if slot < len(self._gone):
+                self._gone[slot] = 1
+
+    def _renew(self, cluster: Cluster, now: int) -> None:
+        if cluster.slots > len(self._gone):
+            self._gone = np.concatenate([self._gone, np.ones((cluster.slots, _BINS))])
+        if self._renewed_s is not None and now < self._renewed_s + _REFRESH_S:
+            return
+        self._renewed_s = now
+        self._rates = self.lifetimes.rates(now)
+        self._owners.clear()
+        self._gone[:] = 1
+        standing = [(slot, pod) for slot, pods in self._pods.items() for pod in pods.values()]
+        if not standing:
+            return
+        curves = self._survival([pod for _, pod in standing], now)
+        for (slot, pod), curve in zip(standing, curves, strict=True):
+            owners, key = self._owners[slot], _owner_of(pod)
+            owners[key] = np.maximum(owners[key], curve) if key in owners else curve
+        for slot, owners in self._owners.items():
+            self._gone[slot] = _all_gone(owners.values())
+
+    def _add(self, pod: PodRow, slot: int, curve: Floats) -> None:
+        owners, key = self._owners[slot], _owner_of(pod)
+        owners[key] = np.maximum(owners[key], curve) if key in owners else curve
+        self._gone[slot] = _all_gone(owners.values())
+
+    def _survival(self, pods: list[PodRow], now: int) -> Floats:
+        if self._oracle:
+            return known_survival(np.array([_remaining(pod, now) for pod in pods]))
+        groups = np.array([self._groups[pod.index] for pod in pods])
+        known = np.where(groups < len(self._rates), groups, 0)
+        ages = np.array([now - pod.arrival_s for pod in pods], np.float64)
+        return survival(self._rates[known], ages)
+
+
+def _owner_of(pod: PodRow) -> str:
+    return f"{pod.namespace}/{pod.owner}" if pod.owner else f"#{pod.index}"
+
+
+def _remaining(pod: PodRow, now: int) -> float:
+    return float(EDGES[-1]) if pod.departure_s is None else float(pod.departure_s - now)
+
+
+def _all_gone(curves: object) -> NDArray[np.float64]:
+    gone = np.ones(_BINS)
+    for curve in curves:  # type: ignore[attr-defined]
+        gone *= 1 - curve
+    return gone

@@ -1,0 +1,94 @@
+"""Our policy: the node where a pod adds least to the bill, in micro-dollars that are expected to be paid for it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Final
+
+import numpy as np
+
+from extender.scoring.fragmentation import Demand, PodMix, unusable
+from simulator.cluster import Cluster, Ints
+from simulator.policies.gpu_fragments import best_device, growth
+from simulator.policies.occupancy import Occupancy
+from simulator.policies.policy import Policy, Scores, free_share
+from simulator.trace import GPU_SCALE, PodRow, PodShape, Trace
+
+_FIT_HOURS: Final = 4.0
+"""For how many hours capacity that stays free on the chosen node is charged: the weight of best fit."""
+_FIRST_MIX: Final = 32
+"""The mix of shapes is taken after so many pods, and again whenever that number has doubled."""
+_GPU_SHARE: Final = 0.9
+"""Share of a GPU node's price that is charged to its GPUs where they fragment."""
+
+
+class Stowplan(Policy):
+    """The sum of three expectations.
+
+    - Time added: the seconds for which the pod keeps its node in use after the others there are gone (`Occupancy`), at the node's price.
+    - Fit: what stays free of CPU and memory, at the node's price.
+    - Fragmentation: free GPU that becomes unusable for the mix of pods seen so far.
+    All of it is learned from pods that came before; nothing is read off the trace.
+    """
+
+    def __init__(self, occupancy: Occupancy | None = None) -> None:
+        self._occupancy = occupancy or Occupancy()
+        self._counts: Counter[Demand] = Counter()
+        self._mix: PodMix | None = None
+        self._next_mix = _FIRST_MIX
+
+    @property
+    def static(self) -> bool:
+        """While no pod has ended, all are expected to stay."""
+        return not self._occupancy.departed_any
+
+    def start(self, cluster: Cluster, trace: Trace, seed: int) -> None:
+        """Forget the last simulation."""
+        del trace, seed
+        self._cluster = cluster
+
+    def arrived(self, pod: PodRow, now: int) -> None:
+        """Learn the mix and the batch sizes."""
+        self._counts[pod.shape] += 1
+        if self._counts.total() >= self._next_mix:
+            self._next_mix *= 2
+            self._mix = PodMix.of(self._counts, self._cluster.models)
+            self.epoch += 1
+        self._occupancy.arrive(pod, now)
+
+    def scores(self, cluster: Cluster, pod: PodRow, nodes: Ints, now: int) -> Scores:
+        """Minus the expected cost; see the class."""
+        added = self._occupancy.hours_added(cluster, pod, nodes, now)
+        cost = cluster.price[nodes] * (added + _FIT_HOURS * _leftover(cluster, pod.shape, nodes))
+        if self._mix is not None and cluster.devices:
+            grown = growth(unusable, self._mix, cluster, pod.shape, nodes)
+            price = _GPU_SHARE * cluster.price[nodes] / np.maximum(cluster.gpu_capacity[nodes], 1)
+            cost = cost + self._occupancy.horizon_hours * price * grown
+        return -cost
+
+    def device(self, cluster: Cluster, shape: PodShape, slot: int) -> int | None:
+        """The device where least becomes unusable."""
+        if self._mix is None or not 0 < shape.gpu_milli < GPU_SCALE:
+            return None
+        return best_device(unusable, self._mix, cluster, shape, slot)
+
+    def placed(self, cluster: Cluster, pod: PodRow, slot: int, now: int) -> None:
+        """Count the pod to its node."""
+        self._occupancy.place(cluster, pod, slot, now)
+
+    def departed(self, cluster: Cluster, pod: PodRow, slot: int, now: int) -> None:
+        """Learn how long the pod stayed."""
+        self._occupancy.depart(pod, slot, now)
+
+    def moved(self, cluster: Cluster, pod: PodRow, source: int, target: int, now: int) -> None:
+        """Count the pod to its new node."""
+        self._occupancy.move(cluster, pod, source, target, now)
+
+
+def _leftover(cluster: Cluster, shape: PodShape, nodes: Ints) -> Scores:
+    """The share of a node that stays free: the larger of CPU and memory counts three quarters, as what is free of one alone strands."""
+    cpu = free_share(cluster.cpu, cluster.cpu_capacity, shape.cpu_millicores, nodes)
+    memory = free_share(cluster.memory, cluster.memory_capacity, shape.memory_bytes, nodes)
+    share: Scores = (3 * np.maximum(cpu, memory) + np.minimum(cpu, memory)) / 4
+    return share
