@@ -14,6 +14,7 @@ from sandbox.manifests import Manifest, manifests_dir, render
 from stowplan.model.builtin_classes import BUILTIN_CLASSES
 from stowplan.model.class_codec import parse_workload_class
 from tests.support.bare_planes import apply, own_control_plane
+from tests.support.openapi import schema_errors
 
 NS = "stowplan-system"
 
@@ -35,6 +36,25 @@ def test_the_api_server_accepts_every_object_and_every_field(plane: ControlPlane
     answer = apply(plane, objects, "--dry-run=server", "--force-conflicts", "--field-manager=test")
 
     assert len(answer.splitlines()) == len(objects)
+
+
+@pytest.mark.parametrize("kustomization", ["crds", "base", "overlays/kind"])
+def test_every_object_has_the_published_schema(plane: ControlPlane, kustomization: str) -> None:
+    assert schema_errors(plane, render(plane, kustomization)) == []
+
+
+def test_the_schema_check_finds_unknown_fields_and_wrong_types(plane: ControlPlane) -> None:
+    (service,) = [
+        m for m in render(plane, "base") if (m["kind"], m["metadata"]["name"]) == ("Service", "stowplan-webhook")
+    ]
+    service["spec"]["prots"] = []
+    service["spec"]["ports"][0]["port"] = "https"
+
+    errors = schema_errors(plane, [service])
+
+    assert len(errors) == 2
+    assert any("'prots' was unexpected" in error for error in errors)
+    assert any("$.spec.ports[0].port: 'https' is not of type 'integer'" in error for error in errors)
 
 
 def test_the_network_policies_are_a_component_for_whoever_wants_them(plane: ControlPlane) -> None:
