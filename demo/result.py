@@ -14,6 +14,7 @@ from typing import Any
 from demo.metrics import Latency
 
 SCHEMA_VERSION = 1
+_LATENCIES = ("webhook_ms", "extender_ms", "scheduling_ms", "admission_ms")
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,8 +155,12 @@ class DemoResult:
 
 
 def to_json(result: DemoResult) -> str:
-    """The machine-readable result."""
-    return json.dumps(asdict(result), indent=1, allow_nan=False)
+    """The machine-readable result. A latency that nobody measured keeps its keys, with null in them."""
+    document = asdict(result)
+    for run in document["runs"].values():
+        for name in _LATENCIES:
+            run[name] = run[name] or dict.fromkeys(("p50", "p99"))
+    return json.dumps(document, indent=1, allow_nan=False)
 
 
 def write_atomically(path: Path, text: str) -> None:
