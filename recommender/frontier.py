@@ -14,10 +14,10 @@ import numpy as np
 
 from recommender import forecast, peaks
 from recommender.forecast import Forecast
-from recommender.prior import forecast_with_prior
 from recommender.history import P95_BAND, Window
 from recommender.judge import Plan, Verdict, judge
 from recommender.learner import Learner
+from recommender.prior import forecast_with_prior
 from recommender.strategy import whole
 from recommender.usage import Floats, Usage
 

@@ -1,0 +1,93 @@
+"""The risk that a class declares, the knob that moves it, and the controller that keeps what is achieved within what is declared.
+
+Declared: overrun share (of time), unmet demand (of use) and breach days (of days), each as a long-run share per container. The controller
+is adaptive conformal inference in logarithms (Gibbs & Candes, Adaptive Conformal Inference Under Distribution Shift, NeurIPS 2021): a day
+worse than declared tightens the container's level, a better day relaxes it a little, so that the long-run average meets the declaration
+whatever the drift, as long as the level is not at an end of its range.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recommender.usage import Floats
+from stowplan.model.workload_class import Cost, WorkloadClass
+
+
+@dataclass(frozen=True, slots=True)
+class Risk:
+    """Shares 0..1 that a container's long-run average keeps within."""
+
+    overrun: float
+    """Share of time with use above the request."""
+    unmet: float
+    """Use above the request, as a share of use."""
+    breach: float
+    """Share of days on which memory exceeds the limit."""
+
+    def scaled(self, factor: float) -> Risk:
+        """All three times a factor, at most 0.9."""
+        return Risk(*(min(0.9, share * factor) for share in (self.overrun, self.unmet, self.breach)))
+
+
+DECLARED: Final = {
+    "critical": Risk(0.03, 0.03, 0.02),
+    "standard": Risk(0.06, 0.06, 0.03),
+    "elastic": Risk(0.10, 0.10, 0.04),
+    "batch": Risk(0.25, 0.20, 0.06),
+    "dev": Risk(0.50, 0.40, 0.10),
+}
+_BY_TIER: Final = ("critical", "standard", "elastic", "batch")
+_KNOB: Final = {Cost.SAVE: 2.0, Cost.BALANCED: 1.0, Cost.SAFE: 0.5}
+
+
+def declared(of: WorkloadClass, cost: Cost | None = None) -> Risk:
+    """What a class declares; a class that is not built in declares what the built-in one of its tier does.
+
+    `cost` overrides the class's own place on the frontier: from one setting to the next the risk doubles.
+    """
+    base = DECLARED.get(of.name, DECLARED[_BY_TIER[min(of.tier, len(_BY_TIER) - 1)]])
+    return base if cost is None else base.scaled(_KNOB[cost] / _KNOB[of.cost])
+
+
+CPU_GAIN: Final = 0.08
+CPU_WORST: Final = 30.0
+MEMORY_GAIN: Final = 0.7
+LEVEL_MIN: Final = 0.002
+LEVEL_MAX: Final = 1.0
+
+
+@dataclass
+class Levels:
+    """Factor by container on the declared risk at which the forecast is read: 1 trusts the forecast, less is more careful."""
+
+    cpu: Floats
+    memory: Floats
+
+    @classmethod
+    def start(cls, containers: int, cpu: float, memory: float) -> Levels:
+        """The same level for all."""
+        return cls(np.full(containers, cpu), np.full(containers, memory))
+
+    def learn_cpu(self, risk: Risk, overrun: Floats, unmet: Floats) -> None:
+        """One day's overrun share and unmet demand (share of usual use) by container; NaN where nothing was judged."""
+        error = np.clip(np.maximum(overrun / risk.overrun, unmet / risk.unmet) - 1.0, -1.0, CPU_WORST)
+        self.cpu = _moved(self.cpu, CPU_GAIN * np.nan_to_num(error))
+
+    def learn_memory(self, risk: Risk, judged: NDArray[np.bool_], breached: NDArray[np.bool_]) -> None:
+        """Whether the day was a breach day, by container."""
+        self.memory = _moved(self.memory, MEMORY_GAIN * np.where(judged, breached - risk.breach, 0.0))
+
+
+def _moved(level: Floats, by: Floats) -> Floats:
+    moved: Floats = np.clip(level * np.exp(-by), LEVEL_MIN, LEVEL_MAX)
+    return moved
+
+
+def carefulness(level: Floats) -> Floats:
+    """How much of the class's margin is added for what was never seen: 0 at level 1, all of it from level 0.05 down."""
+    return np.clip(np.log(level) / np.log(0.05), 0.0, 1.0)

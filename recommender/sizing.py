@@ -1,0 +1,82 @@
+"""Requests of one class from what was learned: the smallest ones within the declared risk, then staffing, bounds and the grid.
+
+CPU = max( smallest r with predicted overrun and unmet demand within level x declared, plus the class's margin as far as the level is
+tight;  mean use, for classes of relaxed latency;  (A + Q sqrt(A)) / R, where replicas are known )
+Memory request = limit / limit share, limit = smallest m with P(breach) <= level x declared (recommender.peaks), plus the
+class's margin as far as the level is tight.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recommender import forecast, peaks
+from recommender.analogs import day_weights
+from recommender.grid import CPU_GRID, MEMORY_GRID, rounded
+from recommender.history import Window
+from recommender.risk import Levels, Risk, carefulness
+from recommender.usage import Floats
+from stowplan.model.workload_class import Latency, WorkloadClass
+
+
+@dataclass(frozen=True, slots=True)
+class Sizes:
+    """Requests on the grid before steps and cool-downs, and what went into them; by container, NaN without data."""
+
+    cpu: Floats
+    memory: Floats
+    cpu_raw: Floats
+    """Millicores before bounds and grid."""
+    memory_raw: Floats
+    overrun: Floats
+    """Predicted overrun share at the request."""
+    mean: Floats
+    """Predicted mean use, millicores."""
+    floored_by_mean: NDArray[np.bool_]
+    clamped: NDArray[np.bool_]
+    """The class's bounds changed the CPU or the memory."""
+
+
+def sizes(of: Window, wclass: WorkloadClass, risk: Risk, levels: Levels) -> Sizes:
+    """Sizes of all containers of a window under one class."""
+    use = forecast.forecast(of, day_weights(of))
+    bare = forecast.within_risk(use, risk.overrun * levels.cpu, risk.unmet * levels.cpu)
+    raw = bare * (1 + wclass.cpu.margin_percent / 100 * carefulness(levels.cpu))
+    by_mean = np.zeros(len(raw), dtype=np.bool_)
+    if wclass.latency is Latency.RELAXED:
+        by_mean = use.mean > raw
+        raw = np.where(by_mean, use.mean, raw)
+    limit = peaks.within_risk(peaks.peak_forecast(of), risk.breach * levels.memory)
+    limit = limit * (1 + wclass.memory.margin_percent / 100 * carefulness(levels.memory))
+    memory_raw = limit * 100 / (wclass.limits.memory_percent or 100)
+    cpu = np.clip(raw, wclass.bounds.cpu_min, wclass.bounds.cpu_max)
+    memory = np.clip(memory_raw, wclass.bounds.memory_min, wclass.bounds.memory_max)
+    clamped = (np.isfinite(raw) & (cpu != raw)) | (np.isfinite(memory_raw) & (memory != memory_raw))
+    above = (use.use <= raw[:, None]).sum(axis=1) - 1
+    overrun = use.overrun[np.arange(len(raw)), np.maximum(above, 0)]
+    return Sizes(
+        rounded(cpu, CPU_GRID), rounded(memory, MEMORY_GRID), raw, memory_raw, overrun, use.mean, by_mean, clamped
+    )
+
+
+def staffing(busy_cores: float, replicas: int, factor_thousandths: int) -> int:
+    """Millicores per replica so that a queue stays short: (A + Q sqrt(A)) / R with A busy cores of the whole workload.
+
+    Square-root staffing (Halfin & Whitt 1981) with Netflix's tier factors Q; pooling over replicas is what makes it cheap. 0 where the
+    workload has a single replica: there is nothing to pool, and the forecast already holds its bursts.
+
+    Raises:
+        ValueError: a negative load or no replica.
+    """
+    if busy_cores < 0 or replicas < 1:
+        raise ValueError(
+            f"staffing of {busy_cores} busy cores on {replicas} replicas: load must be >= 0, replicas >= 1"
+        )
+    if replicas == 1:
+        return 0
+    cores = busy_cores + factor_thousandths / 1000 * math.sqrt(busy_cores)
+    return math.ceil(round(cores * 1000 / replicas, 6))
