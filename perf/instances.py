@@ -14,7 +14,7 @@ from stowplan.model.node import Node
 from stowplan.model.pod import PodSignature
 
 TYPES: Final = ("m5.large", "m5.2xlarge", "c5.xlarge", "c5.4xlarge", "r5.xlarge")
-_SHAPES: Final = ((250, 512), (500, 2048), (1000, 1792), (1000, 4096), (2000, 3584), (4000, 8192))
+_SHAPES: Final = ((250, 512), (500, 2048), (1000, 1792), (1000, 4096), (2000, 3584), (3500, 7168))
 """Pods: millicores and MiB; 1:1.75 is the Azure trace's shape, the others come from the size table."""
 _OPEN_PERCENT: Final = 80
 _MIB: Final = 2**20
@@ -28,7 +28,7 @@ class Backlog:
     nodes: int
 
     def __str__(self) -> str:
-        return f"{self.pods} pods / {self.nodes} nodes"
+        return f"{self.pods} / {self.nodes}"
 
 
 def node_of(name: str, kind: InstanceType, zone: str) -> Node:

@@ -1,0 +1,129 @@
+"""What a request costs: a review and a filter call in process, against the same bytes decoded and encoded without a decision."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from statistics import median
+from typing import Any, Final
+
+from prometheus_client import CollectorRegistry
+
+from extender.cache import Cache
+from extender.decider import Clocks, Decider
+from extender.metrics import ExtenderMetrics
+from extender.plan import EMPTY_PLAN
+from extender.reservations import Reservations
+from extender.settings import ExtenderSettings
+from extender.slots import SlotLedger
+from extender.wire import decode_args, encode_filter_result
+from perf.instances import Backlog, backlog
+from stowplan.model.builtin_classes import BUILTIN_CLASSES
+from stowplan.model.keys import SCHEDULER_NAME
+from webhook.app import AdmissionService
+from webhook.review import encode_response, parse_review
+from webhook.state import BUILTIN_PRIORITY_CLASSES, ClusterState
+
+NODES: Final = (500, 5000)
+_WARM_UP: Final = 50
+
+
+def measure(rounds: int = 1500) -> list[dict[str, Any]]:
+    """One row per request: p50 and p99 in microseconds, and the median's ratio to the baseline, in turn round by round."""
+    rows = [_paired("webhook review", *_review_calls(), rounds)]
+    rows += [_paired(f"filter, {nodes} nodes offered", *_filter_calls(nodes), rounds) for nodes in NODES]
+    return rows
+
+
+def _paired(name: str, ours: Callable[[int], object], baseline: Callable[[int], object], rounds: int) -> dict[str, Any]:
+    times: tuple[list[int], list[int]] = ([], [])
+    for number in range(rounds + _WARM_UP):
+        for call, kept in zip((ours, baseline), times, strict=True):
+            started = time.perf_counter_ns()
+            call(number)
+            kept.append(time.perf_counter_ns() - started)
+    own, base = (sorted(kept[_WARM_UP:]) for kept in times)
+    return {
+        "request": name,
+        "rounds": rounds,
+        "p50_us": median(own) / 1000,
+        "p99_us": own[len(own) * 99 // 100] / 1000,
+        "baseline_p50_us": median(base) / 1000,
+        "ratio_p50": round(median(own) / median(base), 2),
+    }
+
+
+def _review_calls() -> tuple[Callable[[int], object], Callable[[int], object]]:
+    state = ClusterState(
+        classes=BUILTIN_CLASSES, priority_classes=BUILTIN_PRIORITY_CLASSES, scheduler_alive=True, zones=3, synced=True
+    )
+    service = AdmissionService(lambda: state, CollectorRegistry())
+    body = json.dumps(_review()).encode()
+
+    def decode_and_allow(_: int) -> bytes:
+        return encode_response(parse_review(body).uid, (), (), {})
+
+    return lambda _: service.review(body), decode_and_allow
+
+
+def _review() -> dict[str, Any]:
+    """A pod of a Deployment as the API server sends it, with the noise of a real one."""
+    environment = [{"name": f"SETTING_{n}", "value": f"value-{n}"} for n in range(30)]
+    app = {"name": "app", "image": "shop:1.2.3", "env": environment, "ports": [{"containerPort": 8080}]}
+    mesh = {"name": "mesh", "image": "mesh:1", "resources": {"requests": {"cpu": "100m", "memory": "128Mi"}}}
+    owner = {"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": "shop-5d4", "uid": "r", "controller": True}
+    pod = {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {
+            "generateName": "shop-5d4-",
+            "labels": {"app": "shop", "stowplan.dev/class": "standard", "pod-template-hash": "5d4"},
+            "ownerReferences": [owner],
+        },
+        "spec": {"containers": [app, mesh], "schedulerName": "default-scheduler", "priority": 0},
+    }
+    kind = {"group": "", "version": "v1", "kind": "Pod"}
+    request = {"uid": "u", "kind": kind, "namespace": "shop", "operation": "CREATE", "object": pod}
+    return {"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "request": request}
+
+
+def _filter_calls(nodes: int) -> tuple[Callable[[int], object], Callable[[int], object]]:
+    """Greedy decisions on a mostly full cluster: the longer way, as a planned pod needs a look-up only."""
+    cache = Cache()
+    snapshot = backlog(Backlog(0, nodes), seed=1)
+    cache.replace_nodes([info.node for info in snapshot.nodes.values()])
+    reservations = Reservations(time.monotonic)
+    registry = CollectorRegistry()
+    decider = Decider(
+        settings=ExtenderSettings(),
+        cache=cache,
+        ledger=SlotLedger(reservations),
+        reservations=reservations,
+        plan=lambda: EMPTY_PLAN,
+        trouble=lambda: None,
+        metrics=ExtenderMetrics(time.monotonic, registry),
+        clocks=Clocks(time.monotonic, lambda: 0.0),
+    )
+    names = list(snapshot.nodes)
+    bodies = [_extender_args(f"pod-{number}", names) for number in range(20)]
+
+    def decide(number: int) -> bytes:
+        args = decode_args(bodies[number % len(bodies)])
+        reservations.release(f"pod-{number % len(bodies)}")
+        return encode_filter_result(args, decider.filter(args))
+
+    def echo(number: int) -> bytes:
+        args = decode_args(bodies[number % len(bodies)])
+        return encode_filter_result(args, args.names)
+
+    return decide, echo
+
+
+def _extender_args(uid: str, names: list[str]) -> bytes:
+    requests = {"requests": {"cpu": "500m", "memory": "1Gi"}}
+    pod = {
+        "metadata": {"name": uid, "namespace": "shop", "uid": uid, "labels": {"app": "shop"}},
+        "spec": {"schedulerName": SCHEDULER_NAME, "containers": [{"name": "app", "resources": requests}]},
+    }
+    return json.dumps({"Pod": pod, "Nodes": None, "NodeNames": names}).encode()
