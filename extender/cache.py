@@ -5,11 +5,15 @@ As in kube-scheduler, per-node sums are kept up to date event by event, and a sn
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from typing import Final, TypeVar
 
+from extender.owners import KINDS, OwnerKey, OwnerTable, Template
 from extender.snapshot import NodeInfo, Snapshot
+from stowplan.kube.projection import PodOwner
 from stowplan.model.keys import SCHEDULER_NAME
 from stowplan.model.node import Node
 from stowplan.model.pod import Pod, PodSignature
@@ -32,17 +36,21 @@ class _Entry:
 
 
 class Cache:
-    """Nodes, pods that take room or wait, and namespace labels. Not thread-safe: one event loop feeds and reads it.
+    """Nodes, pods that take room or wait, their owners, and namespace labels. Not thread-safe: one event loop feeds and reads it.
 
     Events may come in any order and more than once; an event that changes nothing does not move the generation. Two caches in the same
     state that are fed the same events stay at the same generation: the planner's mirror relies on it (see `advance_to`).
+    Time is no event: `overdue_owners` only asks, and what follows is said by `give_up_owner`, so that the mirror needs no clock.
     Pods and nodes handed in belong to the cache from then on and may not be changed.
 
     Args:
         schedulers: the `schedulerName`s whose waiting pods are counted as pending.
+        clock: monotonic seconds, for `overdue_owners`.
     """
 
-    def __init__(self, schedulers: frozenset[str] = OUR_SCHEDULERS) -> None:
+    def __init__(
+        self, schedulers: frozenset[str] = OUR_SCHEDULERS, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self.generation = 0
         self.node_changes = 0
         """Counts changes of nodes themselves, not of what stands on them."""
@@ -51,6 +59,8 @@ class Cache:
         self._pods: dict[str, Pod] = {}
         self._pending: dict[PodSignature, int] = {}
         self._namespaces: dict[str, Mapping[str, str]] = {}
+        self._owners = OwnerTable(schedulers, clock)
+        self._expected_changes = 0
         self._dirty: set[str] = set()
         self._pending_dirty = False
         self._namespaces_dirty = False
@@ -89,7 +99,7 @@ class Cache:
 
     def replace_pods(self, pods: Iterable[Pod]) -> None:
         """The cluster's pods are exactly these."""
-        listed = {pod.uid: pod for pod in pods}
+        listed = {pod.uid: pod for pod in sorted(pods, key=_created)}
         for uid in [uid for uid in self._pods if uid not in listed]:
             self.delete_pod(uid)
         for pod in listed.values():
@@ -107,6 +117,7 @@ class Cache:
             self._count(known, -1)
         self._pods[pod.uid] = pod
         self._count(pod, 1)
+        self._owners.pod_changed(known, pod)
         self.generation += 1
 
     def delete_pod(self, uid: str) -> None:
@@ -114,6 +125,7 @@ class Cache:
         pod = self._pods.pop(uid, None)
         if pod is not None:
             self._count(pod, -1)
+            self._owners.pod_changed(pod, None)
             self.generation += 1
 
     def pod(self, uid: str) -> Pod | None:
@@ -123,6 +135,46 @@ class Cache:
     def pods(self) -> Iterable[Pod]:
         """All pods known."""
         return self._pods.values()
+
+    # Owners of pods
+
+    def replace_owners(self, owners: Iterable[PodOwner], kind: str) -> bool:
+        """The owners of this kind that want pods are exactly these. Whether that is news, as for all events of owners."""
+        listed = {_key(owner): owner.desired for owner in owners}
+        known = self._owners.wanting(kind)
+        with self._expecting():
+            for key in known.keys() | listed.keys():
+                self._owners.want(key, listed.get(key, 0))
+        return known != listed
+
+    def upsert_owner(self, owner: PodOwner) -> bool:
+        """The owner is new or has changed. Whether that is news; it moves the generation only where it changes what is expected."""
+        with self._expecting():
+            return self._owners.want(_key(owner), owner.desired)
+
+    def delete_owner(self, namespace: str, owner_key: str) -> bool:
+        """The owner (`Kind/name`) is gone or wants no pod any more. Whether that is news."""
+        with self._expecting():
+            return self._owners.want((namespace, owner_key), 0)
+
+    def give_up_owner(self, namespace: str, owner_key: str) -> None:
+        """Expect no pod of this owner until one appears or it wants more."""
+        with self._expecting():
+            self._owners.give_up((namespace, owner_key))
+
+    def overdue_owners(self) -> list[OwnerKey]:
+        """Owners (namespace, `Kind/name`) whose expected pods have not appeared for so long that they should be given up."""
+        return self._owners.overdue()
+
+    def replace_templates(self, templates: Iterable[Template]) -> None:
+        """What another cache has learned of its owners (part of a resync)."""
+        with self._expecting():
+            self._owners.replace_templates(templates)
+
+    def upsert_template(self, template: Template) -> None:
+        """What another cache has learned of one owner (part of a resync)."""
+        with self._expecting():
+            self._owners.learn(template)
 
     # Namespaces
 
@@ -158,7 +210,9 @@ class Cache:
             nodes=self._rebuilt(old.nodes) if self._dirty else old.nodes,
             pending=dict(self._pending) if self._pending_dirty else old.pending,
             namespaces=dict(self._namespaces) if self._namespaces_dirty else old.namespaces,
+            expected=self._owners.expected() if self._owners.changes != self._expected_changes else old.expected,
         )
+        self._expected_changes = self._owners.changes
         self._dirty = set()
         self._pending_dirty = self._namespaces_dirty = False
         return self._snapshot
@@ -168,7 +222,9 @@ class Cache:
         return [
             ("replace_namespaces", (dict(self._namespaces),)),
             ("replace_nodes", ([entry.node for entry in self._entries.values() if entry.node is not None],)),
+            *(("replace_owners", (self._wanting(kind), kind)) for kind in KINDS),
             ("replace_pods", (list(self._pods.values()),)),
+            ("replace_templates", (self._owners.templates(),)),
             ("advance_to", (self.generation,)),
         ]
 
@@ -176,9 +232,20 @@ class Cache:
         """Take over the generation of the cache whose state was just copied, so that plans name generations both sides know."""
         self.snapshot()
         self.generation = generation
-        self._snapshot = Snapshot(generation, self._snapshot.nodes, self._snapshot.pending, self._snapshot.namespaces)
+        self._snapshot = replace(self._snapshot, generation=generation)
 
     # Inside
+
+    def _wanting(self, kind: str) -> list[PodOwner]:
+        owners = self._owners.wanting(kind)
+        return [PodOwner(space, kind, key.removeprefix(f"{kind}/"), count) for (space, key), count in owners.items()]
+
+    @contextmanager
+    def _expecting(self) -> Iterator[None]:
+        """Move the generation where what is done meanwhile changes what is expected."""
+        before = self._owners.changes
+        yield
+        self.generation += self._owners.changes != before
 
     def _rebuilt(self, nodes: Mapping[str, NodeInfo]) -> dict[str, NodeInfo]:
         changed = dict(nodes)
@@ -210,6 +277,14 @@ class Cache:
     def _forget_if_empty(self, name: str, entry: _Entry) -> None:
         if entry.node is None and not entry.residents:
             self._entries.pop(name, None)
+
+
+def _created(pod: Pod) -> int:
+    return pod.created_s
+
+
+def _key(owner: PodOwner) -> OwnerKey:
+    return owner.namespace, f"{owner.kind}/{owner.name}"
 
 
 def _change(counts: dict[K, int], key: K, by: int) -> None:

@@ -8,7 +8,7 @@ from extender.cache import Cache
 from extender.reservations import Reservations
 from extender.slots import SlotLedger
 from stowplan.kube.codec import ObjectKey
-from stowplan.kube.projection import Namespace
+from stowplan.kube.projection import Namespace, PodOwner
 from stowplan.model.builtin_classes import BUILTIN_CLASSES
 from stowplan.model.node import Node
 from stowplan.model.pod import Pod, PodSignature
@@ -67,6 +67,38 @@ class NamespaceFeed:
         """The namespace is gone."""
         self._cache.delete_namespace(key.name)
         self._forward("delete_namespace", key.name)
+
+
+class OwnerFeed:
+    """Handler of the reflector of one kind of pod owners. Most of their events are about their status and go no further."""
+
+    def __init__(self, kind: str, cache: Cache, forward: Forward) -> None:
+        self._kind = kind
+        self._cache = cache
+        self._forward = forward
+
+    def replace(self, items: Sequence[PodOwner]) -> None:
+        """The owners of this kind that want pods are exactly these."""
+        if self._cache.replace_owners(items, self._kind):
+            self._forward("replace_owners", list(items), self._kind)
+
+    def upsert(self, item: PodOwner) -> None:
+        """The owner is new or has changed."""
+        if self._cache.upsert_owner(item):
+            self._forward("upsert_owner", item)
+
+    def delete(self, key: ObjectKey) -> None:
+        """The owner is gone, or wants no pod any more."""
+        owner_key = f"{self._kind}/{key.name}"
+        if self._cache.delete_owner(key.namespace, owner_key):
+            self._forward("delete_owner", key.namespace, owner_key)
+
+
+def give_up_overdue(cache: Cache, forward: Forward) -> None:
+    """Expect no more pods of owners that have created none for a while; to be called from time to time."""
+    for namespace, owner_key in cache.overdue_owners():
+        cache.give_up_owner(namespace, owner_key)
+        forward("give_up_owner", namespace, owner_key)
 
 
 class ClassFeed:

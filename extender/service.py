@@ -16,9 +16,10 @@ from prometheus_client import CollectorRegistry
 from extender.app import extender_app
 from extender.cache import Cache
 from extender.decider import Clocks, Decider
-from extender.feed import ClassFeed, NamespaceFeed, NodeFeed, PodFeed
+from extender.feed import ClassFeed, NamespaceFeed, NodeFeed, PodFeed, give_up_overdue
 from extender.metrics import ExtenderMetrics
 from extender.outcomes import Outcome
+from extender.owner_watch import owner_watches
 from extender.planning import Planner
 from extender.reservations import Reservations
 from extender.settings import ExtenderSettings
@@ -38,7 +39,7 @@ log = logging.getLogger(__name__)
 
 UNFINISHED: Final = "status.phase!=Succeeded,status.phase!=Failed"
 """Field selector of the pods that take room or wait; the API server turns finishing into a deletion event."""
-_GAUGES_SECONDS: Final = 1.0
+_TICK_SECONDS: Final = 1.0
 
 
 class ExtenderService:
@@ -66,7 +67,8 @@ class ExtenderService:
         ledger = SlotLedger(self._reservations)
         self._planner = planner(self._cache.events)
         forward = self._planner.send
-        reflector = partial(Reflector, api, metrics=ReflectorMetrics(registry))
+        reflections = ReflectorMetrics(registry)
+        reflector = partial(Reflector, api, metrics=reflections)
         pods = PodFeed(self._cache, self._reservations, ledger, forward)
         project = partial(project_pod, interner=SignatureInterner())
         self._nodes: Reflector[Any] = reflector(NODES, project_node, NodeFeed(self._cache, forward))
@@ -74,6 +76,7 @@ class ExtenderService:
         self._namespaces: Reflector[Any] = reflector(NAMESPACES, project_namespace, NamespaceFeed(self._cache, forward))
         classes = ClassFeed(self._planner.set_classes)
         self._classes: Reflector[Any] = reflector(WORKLOAD_CLASSES, _project_class, classes)
+        self._owners = owner_watches(api, self._cache, forward, reflections)
         self._decider = Decider(
             settings=settings,
             cache=self._cache,
@@ -92,8 +95,9 @@ class ExtenderService:
             self._pods.run(),
             self._namespaces.run(),
             self._classes.run(),
+            *(owners.run() for owners in self._owners),
             self._settle(),
-            self._refresh_gauges(),
+            self._tick(),
             heartbeat(),
         ]
         tasks = [asyncio.create_task(work) for work in background]
@@ -131,16 +135,17 @@ class ExtenderService:
         gc.freeze()
         log.info("synced at generation %d", self._cache.generation)
 
-    async def _refresh_gauges(self) -> None:
-        """Keep plan and reservations current in the metrics while no call comes."""
+    async def _tick(self) -> None:
+        """Keep plan and reservations current in the metrics while no call comes, and expectations true."""
         seen = 0
         while True:
+            give_up_overdue(self._cache, self._planner.send)
             self._decider.view()
             self._metrics.reservations.set(len(self._reservations))
             self._metrics.reservations_expired.inc(self._reservations.expired - seen)
             seen = self._reservations.expired
             self._metrics.planner(self._planner.stats)
-            await asyncio.sleep(_GAUGES_SECONDS)
+            await asyncio.sleep(_TICK_SECONDS)
 
 
 def _project_class(raw: msgspec.Raw) -> WorkloadClass:

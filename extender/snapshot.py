@@ -30,3 +30,5 @@ class Snapshot:
     """Pods without a node that ask for our scheduler, by signature."""
     namespaces: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     """Labels of the namespaces, for affinity terms that select namespaces."""
+    expected: Mapping[PodSignature, int] = field(default_factory=dict)
+    """Pods that their owners still have to create, by signature: a guess (`extender.owners`). Planned for; room is never held for them."""

@@ -17,6 +17,7 @@ from typing import Final
 
 from extender.binpacking.planning import make_plan
 from extender.plan import Plan
+from extender.planner.demand import Publish, plan_demand
 from extender.planner.messages import (
     Classes,
     Configure,
@@ -78,9 +79,11 @@ class PlannerLoop:
                 self._classes = classes
                 self._window.touch(self._clock())
             case Events(events):
+                before = self._mirror.generation
                 for method, arguments in events:
                     self._apply(method, arguments)
-                self._window.touch(self._clock())
+                if self._mirror.generation != before:
+                    self._window.touch(self._clock())
             case Synced():
                 self._synced = True
                 self._window.touch(self._clock())
@@ -92,7 +95,7 @@ class PlannerLoop:
     def wait(self) -> float | None:
         """Seconds until `tick` has something to do; None where only a message can change that."""
         wait = self._window.wait(self._clock()) if self._synced else None
-        if wait is None or self._mirror.snapshot().pending or (self._last and self._last[1].pending):
+        if wait is None or _asks_for_slots(self._mirror.snapshot()) or (self._last and _asks_for_slots(self._last[1])):
             return wait
         return max(wait, self._last_at + _NOTHING_WAITS_S - self._clock())
 
@@ -118,18 +121,37 @@ class PlannerLoop:
         previous = still_to_come(*self._last, snapshot) if self._last else None
         for attempt, time_limit_s in (("solver", self._configured.time_limit_s), ("plan", 0.0)):
             try:
-                return self._make_plan(
-                    snapshot,
-                    previous,
-                    self._classes,
-                    time_limit_s=time_limit_s,
-                    seed=self._configured.seed,
-                    workers=self._configured.workers,
-                    on_baseline=lambda plan: self._send(Planned(plan)),
-                )
+                return self._plan_within(time_limit_s, snapshot, previous)
             except Exception as error:  # noqa: BLE001  # a planner that dies of odd input would die of it again
                 self._send(Failed(attempt, repr(error)))
         return None
+
+    def _plan_within(self, time_limit_s: float, snapshot: Snapshot, previous: Plan | None) -> Plan:
+        def make(asked: Snapshot, publish: Publish, limit_s: float = time_limit_s) -> Plan:
+            return self._make_plan(
+                asked,
+                previous,
+                self._classes,
+                time_limit_s=limit_s,
+                seed=self._configured.seed,
+                workers=self._configured.workers,
+                on_baseline=publish,
+            )
+
+        return plan_demand(
+            snapshot,
+            make,
+            greedy=lambda asked: make(asked, _keep_quiet, 0.0),
+            publish=lambda plan: self._send(Planned(plan)),
+        )
+
+
+def _asks_for_slots(snapshot: Snapshot) -> bool:
+    return bool(snapshot.pending or snapshot.expected)
+
+
+def _keep_quiet(_: Plan) -> None:
+    """For a plan that is only compared."""
 
 
 def serve(connection: socket.socket) -> None:

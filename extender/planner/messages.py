@@ -19,8 +19,14 @@ Event = tuple[str, tuple[Any, ...]]
 
 HEADER: Final = struct.Struct(">I")
 CHUNK: Final = 500
-"""Nodes or pods in one frame: pickling one stays in the low milliseconds, so that requests are not kept waiting."""
-_LISTS: Final = {"replace_nodes": "upsert_node", "replace_pods": "upsert_pod"}
+"""Nodes, pods or the like in one frame: pickling one stays in the low milliseconds, so that requests are not kept waiting."""
+_LISTS: Final = {
+    "replace_nodes": "upsert_node",
+    "replace_pods": "upsert_pod",
+    "replace_owners": "upsert_owner",
+    "replace_templates": "upsert_template",
+}
+"""Events whose first argument is a list that may be long, and the event of one more entry."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +147,6 @@ def _split(events: Iterable[Event]) -> Iterator[Event]:
             yield method, arguments
             continue
         listed = list(arguments[0])
-        yield method, (listed[:CHUNK],)
+        yield method, (listed[:CHUNK], *arguments[1:])
         for one in listed[CHUNK:]:
             yield _LISTS[method], (one,)

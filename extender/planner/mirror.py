@@ -6,6 +6,7 @@ import dataclasses
 from typing import Any, Final
 
 from extender.cache import Cache
+from extender.owners import Template
 from extender.plan import Plan
 from extender.snapshot import Snapshot
 from stowplan.model.pod import Pod, PodSignature
@@ -18,6 +19,12 @@ METHODS: Final = frozenset(
         "replace_pods",
         "upsert_pod",
         "delete_pod",
+        "replace_owners",
+        "upsert_owner",
+        "delete_owner",
+        "give_up_owner",
+        "replace_templates",
+        "upsert_template",
         "replace_namespaces",
         "upsert_namespace",
         "delete_namespace",
@@ -46,22 +53,38 @@ class Mirror:
         """
         if method not in METHODS:
             raise UnknownEventError(f"event {method!r} is unknown; send one of {', '.join(sorted(METHODS))}")
-        if method == "upsert_pod":
-            self._intern(arguments[0])
-        elif method == "replace_pods":
-            for pod in arguments[0]:
-                self._intern(pod)
+        match method:
+            case "upsert_pod":
+                self._intern(arguments[0])
+            case "replace_pods":
+                for pod in arguments[0]:
+                    self._intern(pod)
+            case "upsert_template":
+                arguments = (self._interned(arguments[0]),)
+            case "replace_templates":
+                arguments = ([self._interned(template) for template in arguments[0]],)
         getattr(self._cache, method)(*arguments)
+
+    @property
+    def generation(self) -> int:
+        """Of the cache here; an event that does not move it changes nothing that a plan reads."""
+        return self._cache.generation
 
     def snapshot(self) -> Snapshot:
         """The cluster as far as it is known here."""
         return self._cache.snapshot()
 
     def _intern(self, pod: Pod) -> None:
+        pod.signature = self._shared(pod.signature)
+
+    def _interned(self, template: Template) -> Template:
+        return dataclasses.replace(template, signature=self._shared(template.signature))
+
+    def _shared(self, signature: PodSignature) -> PodSignature:
         """Pickling makes a copy of the signature per frame; keep one."""
         if len(self._signatures) > _MOST_SIGNATURES:
             self._signatures.clear()
-        pod.signature = self._signatures.setdefault(pod.signature, pod.signature)
+        return self._signatures.setdefault(signature, signature)
 
 
 def still_to_come(plan: Plan, then: Snapshot, now: Snapshot) -> Plan:

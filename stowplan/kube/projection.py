@@ -1,4 +1,4 @@
-"""From the JSON of the API to the vocabulary: pods, nodes and namespaces, decoded once, fields that nobody reads skipped unparsed."""
+"""From the JSON of the API to the vocabulary: pods, their owners, nodes, namespaces. Decoded once; fields that nobody reads are skipped."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Final
 import msgspec
 
 from stowplan.catalog import price_of
+from stowplan.kube.owner_projection import PodOwner, project_job, project_replica_set, project_stateful_set
 from stowplan.kube.pod_projection import SignatureInterner, project_pod
 from stowplan.kube.shapes import NamespaceObject, NodeMeta, NodeObject, NodeStatus
 from stowplan.model import keys
@@ -17,7 +18,17 @@ from stowplan.model.quantity import QuantityError, parse_quantity
 from stowplan.model.resources import Amounts, parse_amounts
 from stowplan.model.selectors import parse_taint
 
-__all__ = ["Namespace", "SignatureInterner", "project_namespace", "project_node", "project_pod"]
+__all__ = [
+    "Namespace",
+    "PodOwner",
+    "SignatureInterner",
+    "project_job",
+    "project_namespace",
+    "project_node",
+    "project_pod",
+    "project_replica_set",
+    "project_stateful_set",
+]
 
 CPU_PRICE: Final = 31_611
 """Micro-dollars per core and hour where a node's type is unknown (OpenCost `configs/default.json`: 0.031611)."""

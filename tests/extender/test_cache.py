@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Collection
 from typing import Any
 
 import hypothesis.strategies as st
@@ -9,16 +11,21 @@ import pytest
 from hypothesis import given
 
 from extender.cache import Cache, Event
+from extender.owners import OwnerKey
 from extender.snapshot import Snapshot
+from stowplan.kube.projection import PodOwner
 from stowplan.model.node import Node
-from stowplan.model.pod import Pod
-from tests.support.extender import GIB, info, node, pod, signature
+from stowplan.model.pod import Pod, PodSignature
+from tests.support.extender import GIB, Clock, info, node, pod, signature
 
 SIGNATURES = (
     signature("web"),
+    signature("web", cpu=250),  # a replica that was sized later
     signature("db", cpu=500, memory=0),
     signature("other", scheduler_name="default-scheduler"),
+    signature("bare", owner_key=""),
 )
+OWNER_NAMES = ("web", "db", "other")
 NODE_NAMES = ("n1", "n2", "n3")
 
 pods = st.builds(
@@ -32,7 +39,26 @@ pods = st.builds(
 )
 nodes = st.builds(node, st.sampled_from(NODE_NAMES), cpu=st.sampled_from([2000, 4000]), unschedulable=st.booleans())
 namespaces = st.dictionaries(st.sampled_from(["shop", "bank"]), st.dictionaries(st.just("team"), st.sampled_from("ab")))
+kinds = st.sampled_from(["ReplicaSet", "Job"])
+owners = st.builds(PodOwner, st.just("shop"), kinds, st.sampled_from(OWNER_NAMES), st.integers(1, 5))
+owner_keys = st.tuples(st.just("shop"), st.builds("{}/{}".format, kinds, st.sampled_from(OWNER_NAMES)))
+
+
+@st.composite
+def owner_lists(draw: st.DrawFn) -> tuple[list[PodOwner], str]:
+    kind = draw(kinds)
+    of_kind = owners.map(lambda owner: dataclasses.replace(owner, kind=kind))
+    return draw(st.lists(of_kind, max_size=3, unique_by=lambda owner: owner.name)), kind
+
+
+owner_events = st.one_of(
+    st.tuples(st.just("upsert_owner"), st.tuples(owners)),
+    st.tuples(st.just("delete_owner"), owner_keys),
+    st.tuples(st.just("replace_owners"), owner_lists()),
+    st.tuples(st.just("give_up_owner"), owner_keys),
+)
 events = st.one_of(
+    owner_events,
     st.tuples(st.just("upsert_pod"), st.tuples(pods)),
     st.tuples(st.just("delete_pod"), st.tuples(st.sampled_from(["u1", "u2", "u3", "u4"]))),
     st.tuples(st.just("replace_pods"), st.tuples(st.lists(pods, max_size=4, unique_by=lambda p: p.uid))),
@@ -51,18 +77,23 @@ class Truth:
         self.nodes: dict[str, Node] = {}
         self.pods: dict[str, Pod] = {}
         self.namespaces: dict[str, Any] = {}
+        self.owners: dict[OwnerKey, int] = {}
+        self.learned: dict[OwnerKey, PodSignature] = {}
+        self.given_up: set[OwnerKey] = set()
 
     def feed(self, event: Event) -> None:
         """Do what the event says."""
-        method, (argument,) = event
+        method, (argument, *more) = event
         items: Any = argument
         match method:
             case "upsert_pod":
-                self.pods[items.uid] = items
+                self.upsert_pod(items)
             case "replace_pods":
-                self.pods = {p.uid: p for p in items}
+                self.drop_pods(self.pods.keys() - {p.uid for p in items})
+                for p in items:
+                    self.upsert_pod(p)
             case "delete_pod":
-                self.pods.pop(items, None)
+                self.drop_pods({items})
             case "upsert_node":
                 self.nodes[items.name] = items
             case "replace_nodes":
@@ -73,6 +104,67 @@ class Truth:
                 self.namespaces = dict(items)
             case "delete_namespace":
                 self.namespaces.pop(items, None)
+            case _:
+                self.feed_owners(method, items, *more)
+        # What nobody waits for cannot be given up; who neither wants nor has pods is forgotten.
+        waited_for = {(s.namespace, s.owner_key) for s in self.expected(even_given_up=True)}
+        self.given_up &= waited_for
+        self.learned = {k: s for k, s in self.learned.items() if k in self.owners or self.live(k)}
+
+    def feed_owners(self, method: str, items: Any, *more: object) -> None:
+        """Do what the event of an owner says."""
+        match method:
+            case "upsert_owner":
+                self.want(items)
+            case "delete_owner":
+                self.owners.pop((items, str(more[0])), None)
+            case "replace_owners":
+                listed = {(o.namespace, f"{o.kind}/{o.name}") for o in items}
+                self.owners = {k: n for k, n in self.owners.items() if k in listed or k[1].split("/")[0] != more[0]}
+                for o in items:
+                    self.want(o)
+            case "give_up_owner":
+                self.given_up.add((items, str(more[0])))
+
+    def want(self, owner: PodOwner) -> None:
+        """Wanting more than before renews the expectation."""
+        key = (owner.namespace, f"{owner.kind}/{owner.name}")
+        if owner.desired > self.owners.get(key, 0):
+            self.given_up.discard(key)
+        self.owners[key] = owner.desired
+
+    def drop_pods(self, uids: Collection[str]) -> None:
+        """They are gone."""
+        self.pods = {uid: p for uid, p in self.pods.items() if uid not in uids}
+
+    def upsert_pod(self, p: Pod) -> None:
+        """A pod that is new or changes while it waits shows what the next one of its owner will be like."""
+        old = self.pods.get(p.uid)
+        if p.finished:
+            self.drop_pods({p.uid})
+            return
+        self.pods[p.uid] = p
+        key = (p.signature.namespace, p.signature.owner_key)
+        if p.deleting or not key[1]:
+            return
+        changed = old is not None and not p.node_name and old.signature != p.signature
+        if (old is None or changed) and p.signature.scheduler_name == "stowplan-scheduler":
+            self.learned[key] = p.signature
+        if old is None:
+            self.given_up.discard(key)
+
+    def live(self, key: OwnerKey) -> int:
+        """Pods of the owner that it need not replace."""
+        return sum((p.signature.namespace, p.signature.owner_key) == key and not p.deleting for p in self.pods.values())
+
+    def expected(self, *, even_given_up: bool = False) -> dict[PodSignature, int]:
+        """What each owner wants less what it has."""
+        short = {key: desired - self.live(key) for key, desired in self.owners.items()}
+        return {
+            self.learned[key]: count
+            for key, count in short.items()
+            if count > 0 and key in self.learned and (even_given_up or key not in self.given_up)
+        }
 
     def snapshot(self, generation: int) -> Snapshot:
         """Everything summed up anew."""
@@ -84,7 +176,7 @@ class Truth:
             if p.pending and p.signature.scheduler_name == "stowplan-scheduler":
                 pending[p.signature] = pending.get(p.signature, 0) + 1
         infos = {name: info(n, residents[name]) for name, n in self.nodes.items()}
-        return Snapshot(generation, infos, pending, self.namespaces)
+        return Snapshot(generation, infos, pending, self.namespaces, self.expected())
 
 
 def feed(cache: Cache, event: Event) -> None:
@@ -138,6 +230,21 @@ def test_a_resynced_mirror_has_the_state_and_keeps_the_generation(
         feed(mirror, event)
 
     assert mirror.snapshot() == cache.snapshot()
+    assert mirror.generation == cache.generation
+
+
+@given(st.lists(owner_events, max_size=4), st.lists(events, max_size=12), owner_events)
+def test_an_event_of_an_owner_moves_the_generation_exactly_where_it_changes_what_is_expected(
+    owners_first: list[Event], history: list[Event], last: Event
+) -> None:
+    cache = Cache()
+    for event in [*owners_first, *history]:
+        feed(cache, event)
+    before = cache.snapshot()
+
+    feed(cache, last)
+
+    assert (cache.generation != before.generation) == (cache.snapshot().expected != before.expected)
 
 
 @given(st.lists(events, max_size=10), events)
@@ -201,3 +308,164 @@ def test_a_pod_that_is_not_to_be_planned_is_not_pending(change: dict[str, Any]) 
 
     assert cache.snapshot().pending == {}
     assert cache.pod("u1") is not None
+
+
+def owner(desired: int, name: str = "web", kind: str = "ReplicaSet") -> PodOwner:
+    return PodOwner("shop", kind, name, desired)
+
+
+def test_pods_that_an_owner_still_has_to_create_are_expected_once_one_shows_what_they_are_like() -> None:
+    cache, web = Cache(), signature("web")
+
+    cache.upsert_owner(owner(6))
+    assert cache.snapshot().expected == {}
+
+    cache.upsert_pod(pod("u1", web))
+    assert cache.snapshot().expected == {web: 5}
+
+    cache.upsert_pod(pod("u2", web, node="n1"))
+    assert cache.snapshot().expected == {web: 4}
+
+
+def test_a_pod_that_is_being_deleted_or_has_finished_is_to_be_replaced() -> None:
+    cache, web = Cache(), signature("web")
+    cache.upsert_owner(owner(2))
+    cache.replace_pods([pod("u1", web, "n1"), pod("u2", web, "n1")])
+    assert cache.snapshot().expected == {}
+
+    cache.upsert_pod(pod("u1", web, "n1", deleting=True))
+    assert cache.snapshot().expected == {web: 1}
+
+    cache.upsert_pod(pod("u2", web, "n1", finished=True))
+    assert cache.snapshot().expected == {web: 2}
+
+
+def test_what_changes_at_binding_is_not_expected_of_the_next_pod() -> None:
+    cache, web = Cache(), signature("web")
+    cache.upsert_owner(owner(2))
+    cache.upsert_pod(pod("u1", web))
+
+    cache.upsert_pod(pod("u1", signature("web", labels=(("added", "at-binding"),)), "n1"))
+
+    assert cache.snapshot().expected == {web: 1}
+
+
+def test_of_pods_listed_the_youngest_shows_what_the_next_one_is_like() -> None:
+    cache, old, new = Cache(), signature("web", cpu=500), signature("web", cpu=250)
+    cache.upsert_owner(owner(3))
+
+    cache.replace_pods([pod("u1", new, "n1", created_s=200), pod("u2", old, "n1", created_s=100)])
+
+    assert cache.snapshot().expected == {new: 1}
+
+
+@pytest.mark.parametrize("change", [{"scheduler_name": "default-scheduler"}, {"unplannable": "volume data"}])
+def test_pods_that_are_not_planned_are_not_expected(change: dict[str, Any]) -> None:
+    cache = Cache()
+    cache.upsert_owner(owner(6))
+
+    cache.upsert_pod(pod("u1", signature("web", **change)))
+
+    assert cache.snapshot().expected == {}
+
+
+def test_of_one_owner_a_bounded_number_of_pods_is_expected() -> None:
+    cache, web = Cache(), signature("web")
+    cache.upsert_owner(owner(5000))
+
+    cache.upsert_pod(pod("u1", web))
+
+    assert cache.snapshot().expected == {web: 200}
+
+
+def test_a_list_of_one_kind_says_nothing_of_another() -> None:
+    cache, web = Cache(), signature("web")
+    job = signature("load", owner_key="Job/load")
+    cache.replace_pods([pod("u1", web), pod("u2", job)])
+    assert cache.replace_owners([owner(3)], "ReplicaSet")
+    assert cache.replace_owners([owner(3, "load", "Job")], "Job")
+    assert not cache.replace_owners([owner(3, "load", "Job")], "Job")
+
+    assert cache.replace_owners([], "Job")
+
+    assert cache.snapshot().expected == {web: 2}
+
+
+class Waiting:
+    """A cache in which `shop/ReplicaSet/web` has one pod of six, and a clock."""
+
+    def __init__(self) -> None:
+        self.clock = Clock()
+        self.cache = Cache(clock=self.clock)
+        self.cache.upsert_owner(owner(6))
+        self.cache.upsert_pod(pod("u1"))
+
+    @property
+    def expected(self) -> int:
+        """Pods expected in all."""
+        return sum(self.cache.snapshot().expected.values())
+
+    def give_up(self) -> None:
+        """Wait until the owner is overdue, and give it up."""
+        self.clock.now += 30
+        assert self.cache.overdue_owners() == [("shop", "ReplicaSet/web")]
+        self.cache.give_up_owner("shop", "ReplicaSet/web")
+
+
+def test_an_owner_is_overdue_half_a_minute_after_its_last_pod_appeared() -> None:
+    waiting = Waiting()
+
+    waiting.clock.now += 20
+    waiting.cache.upsert_pod(pod("u2"))
+    waiting.clock.now += 20
+    waiting.cache.upsert_pod(pod("u1", node="n1"))  # being bound is no sign of a further pod
+    waiting.clock.now += 9.9
+    assert waiting.cache.overdue_owners() == []
+
+    waiting.clock.now += 0.1
+    assert waiting.cache.overdue_owners() == [("shop", "ReplicaSet/web")]
+
+
+def test_an_owner_given_up_is_expected_nothing_of_until_a_pod_appears() -> None:
+    waiting = Waiting()
+    waiting.give_up()
+    assert waiting.expected == 0
+    assert waiting.cache.overdue_owners() == []
+
+    waiting.cache.upsert_owner(owner(5))
+    waiting.cache.upsert_pod(pod("u1", node="n1"))
+    assert waiting.expected == 0
+
+    waiting.cache.upsert_pod(pod("u2"))
+    assert waiting.expected == 3  # five wanted, two there
+
+
+def test_an_owner_given_up_is_believed_again_when_it_wants_more() -> None:
+    waiting = Waiting()
+    waiting.give_up()
+
+    waiting.cache.upsert_owner(owner(8))
+
+    assert waiting.expected == 7
+    assert waiting.cache.overdue_owners() == []
+
+
+def test_an_owner_that_has_what_it_wants_starts_afresh() -> None:
+    waiting = Waiting()
+    waiting.give_up()
+    waiting.cache.upsert_owner(owner(1))
+    waiting.clock.now += 3600
+
+    waiting.cache.upsert_pod(pod("u1", deleting=True))
+
+    assert waiting.expected == 1
+    assert waiting.cache.overdue_owners() == []
+
+
+def test_owners_without_pods_and_wishes_are_forgotten() -> None:
+    waiting = Waiting()
+
+    waiting.cache.delete_owner("shop", "ReplicaSet/web")
+    waiting.cache.delete_pod("u1")
+
+    assert ("replace_templates", ([],)) in waiting.cache.events()

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from extender.cache import Cache
-from extender.feed import NamespaceFeed, NodeFeed, PodFeed
+from extender.feed import NamespaceFeed, NodeFeed, OwnerFeed, PodFeed, give_up_overdue
 from extender.plan import Plan
 from extender.reservations import Reservations
 from extender.slots import SlotLedger
 from stowplan.kube.codec import ObjectKey
-from stowplan.kube.projection import Namespace
+from stowplan.kube.projection import Namespace, PodOwner
 from tests.support.extender import Clock, node, pod, signature
 
 WEB = signature("web")
@@ -111,9 +111,24 @@ def test_the_planner_hears_of_changes_only() -> None:
     assert fed.sent == [("upsert_pod", pod("u1", WEB))]
 
 
+def test_the_planner_hears_of_wishes_not_of_the_status_of_owners() -> None:
+    fed = Fed()
+    owners = OwnerFeed("ReplicaSet", fed.cache, fed.forward)
+    wish = PodOwner("shop", "ReplicaSet", "web", 3)
+
+    owners.replace([wish])
+    owners.replace([wish])
+    owners.upsert(wish)
+    owners.delete(ObjectKey("shop", "web", "o1"))
+    owners.delete(ObjectKey("shop", "web", "o1"))
+
+    assert fed.sent == [("replace_owners", [wish], "ReplicaSet"), ("delete_owner", "shop", "ReplicaSet/web")]
+
+
 def test_what_is_forwarded_keeps_a_mirror_in_step() -> None:
     # The mirror gets nothing but the messages and must come to the same state and generation.
-    cache, mirror = Cache(), Cache()
+    clock = Clock()
+    cache, mirror = Cache(clock=clock), Cache()
 
     def forward(method: str, *arguments: Any) -> None:
         getattr(mirror, method)(*arguments)
@@ -121,6 +136,7 @@ def test_what_is_forwarded_keeps_a_mirror_in_step() -> None:
     held = Reservations(Clock())
     nodes, namespaces = NodeFeed(cache, forward), NamespaceFeed(cache, forward)
     pods = PodFeed(cache, held, SlotLedger(held), forward)
+    owners = OwnerFeed("ReplicaSet", cache, forward)
 
     nodes.replace([node("n1"), node("n2")])
     nodes.replace([node("n1"), node("n2")])  # a relist without a change
@@ -130,9 +146,19 @@ def test_what_is_forwarded_keeps_a_mirror_in_step() -> None:
     namespaces.replace([Namespace("shop", {"a": "b"})])
     namespaces.upsert(Namespace("bank", {}))
     namespaces.delete(ObjectKey("", "shop", ""))
+    owners.replace([PodOwner("shop", "ReplicaSet", "web", 4)])  # before its pods: it changes nothing yet
     pods.replace([pod("u1", WEB), pod("u2", WEB, "n1")])
     pods.upsert(pod("u1", WEB, "n1"))
     pods.delete(ObjectKey("shop", "pod-u2", "u2"))
+    assert cache.snapshot().expected == {WEB: 3}
+    clock.now += 30
+    give_up_overdue(cache, forward)
+    assert cache.snapshot().expected == {}
+    assert mirror.snapshot() == cache.snapshot()
+    owners.upsert(PodOwner("shop", "ReplicaSet", "web", 6))
+    owners.upsert(PodOwner("shop", "ReplicaSet", "gone", 6))
+    owners.delete(ObjectKey("shop", "gone", "o2"))
 
+    assert cache.snapshot().expected == {WEB: 5}
     assert mirror.snapshot() == cache.snapshot()
     assert cache.snapshot().nodes["n1"].used["pods"] == 1

@@ -199,6 +199,11 @@ MAY = [
     ("stowplan-scheduler", "update", "leases.coordination.k8s.io/stowplan-scheduler", NS),
     ("stowplan-scheduler", "update", "persistentvolumeclaims", "default"),
     *[("stowplan-scheduler", "watch", r, "") for r in ("pods", "nodes", "namespaces", "workloadclasses.stowplan.dev")],
+    *[
+        ("stowplan-scheduler", verb, r, "")
+        for verb in ("list", "watch")
+        for r in ("replicasets.apps", "statefulsets.apps", "jobs.batch")
+    ],
 ]
 MAY_NOT = [
     *[("stowplan-webhook", verb, "secrets", NS) for verb in ("get", "list", "watch", "create")],
@@ -219,6 +224,8 @@ MAY_NOT = [
     ("stowplan-scheduler", "update", "leases.coordination.k8s.io/stowplan-scheduler", "default"),
     ("stowplan-scheduler", "update", "leases.coordination.k8s.io/other", NS),
     ("stowplan-scheduler", "update", "workloadclasses.stowplan.dev", ""),
+    ("stowplan-scheduler", "get", "jobs.batch", ""),
+    ("stowplan-scheduler", "update", "replicasets.apps", ""),
 ]
 
 

@@ -27,6 +27,7 @@ from extender.planner.messages import (
 from extender.planner.mirror import Mirror, UnknownEventError, still_to_come
 from extender.planner.settings import PlannerSettings
 from extender.planner.window import BatchWindow
+from stowplan.kube.projection import PodOwner
 from stowplan.model.pod import Pod
 from tests.support.clusters import make_info, make_node, make_signature, make_snapshot
 
@@ -35,6 +36,10 @@ WEB = make_signature()
 
 def pod(uid: str, node: str = "") -> Pod:
     return Pod(uid=uid, namespace="shop", name=uid, signature=make_signature(), node_name=node)
+
+
+def of_owner(index: int, uid: str = "") -> Pod:
+    return Pod(uid=uid or f"o{index}", namespace="shop", name=f"o{index}", signature=make_signature(f"app-{index}"))
 
 
 class Desk:
@@ -50,7 +55,7 @@ class Desk:
 
     def plan(self, snapshot: Any, previous: Any, _classes: Any, **options: Any) -> Plan:
         """Stands in for `make_plan`; fails for the time limits in `broken`."""
-        self.asked.append({"previous": previous, **options})
+        self.asked.append({"previous": previous, "pending": snapshot.pending, **options})
         if options["time_limit_s"] in self.broken:
             raise RuntimeError("odd input")
         return Plan(snapshot.generation, {WEB: {"n1": 1}})
@@ -149,6 +154,27 @@ def test_without_waiting_pods_plans_are_seldom() -> None:
     assert desk.loop.wait() == pytest.approx(2.0)
 
 
+def test_pods_to_come_are_planned_with_those_that_wait_and_plans_are_made_at_once() -> None:
+    desk = desk_with_a_pod()
+    desk.loop.receive(Events((("upsert_owner", (PodOwner("shop", "ReplicaSet", "web", 6),)),)))
+    desk.loop.receive(Synced())
+    desk.now += 0.05
+    desk.loop.tick()
+    assert [asked["pending"] for asked in desk.asked] == [{WEB: 6}]
+    bound = pod("u1", "n1")
+    desk.loop.receive(Events((("upsert_pod", (bound,)),)))
+    assert desk.loop.wait() == pytest.approx(0.05)  # five are still to come
+
+
+def test_events_that_change_nothing_cause_no_plan() -> None:
+    desk = desk_with_a_pod()
+    desk.loop.receive(Synced())
+    desk.now += 0.05
+    desk.loop.tick()
+    desk.loop.receive(Events((("upsert_owner", (PodOwner("shop", "ReplicaSet", "unseen", 6),)),)))
+    assert desk.loop.wait() is None
+
+
 def test_slots_that_pods_have_taken_are_not_to_come_any_more() -> None:
     node, gone = make_node("n1"), make_node("n2")
     then = make_snapshot([make_info(node, {WEB: 1}), gone], {WEB: 4})
@@ -163,14 +189,22 @@ def test_a_mirror_reaches_state_and_generation_of_the_cache_by_its_chunked_event
     for index in range(CHUNK + 20):
         cache.upsert_node(make_node(f"n{index}"))
         cache.upsert_pod(pod(f"u{index}", f"n{index}" if index % 2 else ""))
+        cache.upsert_pod(of_owner(index))
+        cache.upsert_owner(PodOwner("shop", "ReplicaSet", f"app-{index}", 3))
+    cache.give_up_owner("shop", "ReplicaSet/app-1")
     mirror = Mirror()
     mirror.apply("upsert_node", (make_node("stale"),))
+    mirror.apply("upsert_owner", (PodOwner("shop", "ReplicaSet", "stale", 9),))
+    mirror.apply("upsert_owner", (PodOwner("shop", "Job", "stale", 9),))
     frames = list(chunked(cache.events()))
     assert len(frames) > 2
     for frame in frames:
         for method, arguments in frame:
             mirror.apply(method, arguments)
     assert mirror.snapshot() == cache.snapshot()
+    assert len(mirror.snapshot().expected) == CHUNK + 19  # all owners but the one given up
+    mirror.apply("upsert_pod", (of_owner(1, "again"),))
+    assert mirror.snapshot().expected[make_signature("app-1")] == 1  # three wanted, two there
 
 
 def test_frames_survive_any_cut() -> None:

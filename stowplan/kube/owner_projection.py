@@ -1,0 +1,111 @@
+"""From the JSON of a ReplicaSet, StatefulSet or Job to the number of pods it wants."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final, TypedDict
+
+import msgspec
+
+
+@dataclass(frozen=True, slots=True)
+class PodOwner:
+    """An object that creates pods, and how many it wants to have now."""
+
+    namespace: str
+    kind: str
+    """As in the owner references of its pods."""
+    name: str
+    desired: int
+    """Pods that are to run at one time, those that run already included; more than 0."""
+
+
+class _Meta(TypedDict, total=False):
+    name: str
+    namespace: str
+    deletionTimestamp: datetime | None
+
+
+class _ReplicasSpec(TypedDict, total=False):
+    replicas: int | None
+
+
+class _Replicas(msgspec.Struct):
+    metadata: _Meta
+    spec: _ReplicasSpec = {}
+
+
+class _JobSpec(TypedDict, total=False):
+    parallelism: int | None
+    completions: int | None
+    suspend: bool | None
+
+
+class _Condition(TypedDict, total=False):
+    type: str
+    status: str
+
+
+class _JobStatus(TypedDict, total=False):
+    succeeded: int | None
+    conditions: list[_Condition] | None
+
+
+class _Job(msgspec.Struct):
+    metadata: _Meta
+    spec: _JobSpec = {}
+    status: _JobStatus = {}
+
+
+_REPLICAS: Final = msgspec.json.Decoder(_Replicas)
+_JOB: Final = msgspec.json.Decoder(_Job)
+_ENDING: Final = frozenset({"Complete", "Failed", "SuccessCriteriaMet", "FailureTarget"})
+"""Conditions after which the Job controller creates no pod any more (batch/v1, JobConditionType)."""
+
+
+def project_replica_set(raw: bytes | msgspec.Raw) -> PodOwner | None:
+    """The ReplicaSet's wish: `spec.replicas`. None where it wants no pod: old revisions of a Deployment then cost nothing.
+
+    Raises:
+        msgspec.DecodeError: no ReplicaSet.
+    """
+    return _with_replicas("ReplicaSet", raw)
+
+
+def project_stateful_set(raw: bytes | msgspec.Raw) -> PodOwner | None:
+    """The StatefulSet's wish: `spec.replicas`, or None where it wants no pod. Raises `msgspec.DecodeError` where it is none."""
+    return _with_replicas("StatefulSet", raw)
+
+
+def project_job(raw: bytes | msgspec.Raw) -> PodOwner | None:
+    """The Job's wish: its parallelism, at most the completions that are still missing. None where it wants no pod.
+
+    That is a Job that is suspended, complete, failed or being deleted, and one without `completions` (a work queue) of which a
+    pod has succeeded: its other pods then end by themselves (batch/v1, JobSpec).
+
+    Raises:
+        msgspec.DecodeError: no Job.
+    """
+    job = _JOB.decode(raw)
+    met = any(c.get("type") in _ENDING and c.get("status") == "True" for c in job.status.get("conditions") or ())
+    if met or job.spec.get("suspend"):
+        return None
+    parallelism, completions = job.spec.get("parallelism"), job.spec.get("completions")
+    succeeded = job.status.get("succeeded") or 0
+    at_once = 1 if parallelism is None else parallelism
+    if completions is None:
+        return _wanting("Job", job.metadata, 0 if succeeded else at_once)
+    return _wanting("Job", job.metadata, min(at_once, completions - succeeded))
+
+
+def _with_replicas(kind: str, raw: bytes | msgspec.Raw) -> PodOwner | None:
+    decoded = _REPLICAS.decode(raw)
+    replicas = decoded.spec.get("replicas")
+    return _wanting(kind, decoded.metadata, 1 if replicas is None else replicas)
+
+
+def _wanting(kind: str, meta: _Meta, desired: int) -> PodOwner | None:
+    if desired <= 0 or meta.get("deletionTimestamp"):
+        return None
+    return PodOwner(meta.get("namespace", ""), kind, meta.get("name", ""), desired)
