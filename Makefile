@@ -42,7 +42,7 @@ contracts: environment
 
 integration: environment ## tests on a real control plane (built once, then cached)
 	@$(BIN)/stowplan sandbox build
-	@$(BIN)/python -m pytest -q -m integration
+	@$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile -m integration
 
 perf: environment ## measure; results in build/perf
 	@$(BIN)/python -m perf --output build/perf $(PERF)
