@@ -450,6 +450,19 @@ def test_an_owner_given_up_is_believed_again_when_it_wants_more() -> None:
     assert waiting.cache.overdue_owners() == []
 
 
+def test_an_owner_that_wants_more_gets_as_long_again() -> None:
+    waiting = Waiting()
+    waiting.clock.now += 20
+
+    waiting.cache.upsert_owner(owner(8))
+    waiting.clock.now += 29
+    assert waiting.cache.overdue_owners() == []
+
+    waiting.cache.upsert_owner(owner(7))  # wanting less does not
+    waiting.clock.now += 1
+    assert waiting.cache.overdue_owners() == [("shop", "ReplicaSet/web")]
+
+
 def test_an_owner_that_has_what_it_wants_starts_afresh() -> None:
     waiting = Waiting()
     waiting.give_up()

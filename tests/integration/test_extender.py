@@ -13,6 +13,7 @@ import time
 import urllib.error
 import urllib.request
 import uuid
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -198,6 +199,51 @@ def test_waiting_pods_are_placed_on_the_nodes_planned_for_them(
     assert {name: story["node"] for name, story in stories.items()} == placed
     assert {story["outcome"] for story in stories.values()} == {"planned"}
     assert all(story["plan"]["bound_per_hour"] <= story["plan"]["cost_per_hour"] for story in stories.values())
+
+
+def test_pods_that_a_deployment_has_still_to_create_have_slots_and_land_there(
+    control_plane: ControlPlane, kubectl: Kubectl, namespace: str, nodes: list[str], tmp_path: Path
+) -> None:
+    assert nodes
+    quota = {"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "one"}, "spec": {"hard": {"pods": "1"}}}
+    kubectl("create", "-n", namespace, "-f", "-", stdin=quota)
+    with extender(control_plane, "narrow") as ours:
+        kubectl("create", "-n", namespace, "-f", "-", stdin=deployment("web", 6))
+        # The quota lets the first of six pods exist; the plan knows that five more are wanted.
+        slots = eventually(partial(slots_of, ours, namespace, 6), "the plan has six slots")
+        existing = kubectl("get", "pods", "-n", namespace)["items"]
+        unplaced = [u for u in get(f"{ours.url}/plan")[1]["unplaced"] if u["namespace"] == namespace]
+
+        with scheduler(control_plane, ours.url, "narrow", tmp_path, "5s"):
+            control_plane.kubectl("delete", "resourcequota", "one", "-n", namespace)
+            placed = scheduled(kubectl, namespace, 6)
+        stories = {name: get(f"{ours.url}/explain/{namespace}/{name}")[1] for name in placed}
+
+    assert len(existing) == 1
+    assert unplaced == []
+    assert {story["outcome"] for story in stories.values()} == {"planned"}
+    assert Counter(placed.values()) == slots
+
+
+def deployment(name: str, replicas: int) -> dict[str, Any]:
+    """A Deployment of pods for our scheduler."""
+    labels = {"app": name}
+    template = {"metadata": {"labels": labels}, "spec": pod(name)["spec"]}
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": name},
+        "spec": {"replicas": replicas, "selector": {"matchLabels": labels}, "template": template},
+    }
+
+
+def slots_of(ours: Running, namespace: str, count: int) -> Counter[str] | None:
+    """Slots by node of the owners in a namespace, once there are `count`."""
+    slots: Counter[str] = Counter()
+    for group in get(f"{ours.url}/plan")[1]["slots"]:
+        if group["namespace"] == namespace:
+            slots.update(group["nodes"])
+    return slots if slots.total() == count else None
 
 
 def test_an_extender_that_is_killed_or_stopped_is_replaced_and_pods_are_scheduled_meanwhile(
