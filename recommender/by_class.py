@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Final
 
 import numpy as np
@@ -10,15 +9,12 @@ from numpy.typing import NDArray
 
 from recommender.grid import CPU_THRESHOLD, MEMORY_THRESHOLD, change, shrink_allowed
 from recommender.learner import Learner
-from recommender.risk import Levels, Risk, declared
+from recommender.risk import Levels, Risk, declared, start_levels
 from recommender.sizing import Sizes, sizes
 from recommender.strategy import Requests, rows_of_day
 from recommender.usage import Floats, Usage
 from stowplan.model.workload_class import Cost, WorkloadClass
 
-START_LEVELS: Final[Mapping[str, tuple[float, float]]] = {}
-"""Level at which a container starts (CPU, memory) by class, calibrated on the tuning days of Bitbrains (docs/sizing.md)."""
-_START: Final = (0.3, 0.3)
 SHADOW_FROM: Final = 2
 """From this day of the recording on the levels are trained on recommendations that nobody uses yet."""
 
@@ -32,7 +28,7 @@ class ByClass:
         self.risk: Risk = declared(wclass, cost)
         count = len(usage.names)
         self._learner = Learner(usage)
-        self.levels = Levels.start(count, *START_LEVELS.get(wclass.name, _START))
+        self.levels = Levels.start(count, *start_levels(wclass))
         self._cpu, self._memory = np.full(count, np.nan), np.full(count, np.nan)
         self._changed = np.full((2, count), -1000, dtype=np.int64)
         self._usual = np.full(count, np.nan)

@@ -80,9 +80,9 @@ class Frontier:
         }
 
 
-def cpu_request(of: Forecast, scale: float, risk: float) -> Floats:
+def cpu_request(of: Forecast, scale: float, risk: float, overrun_price: float = OVERRUN_PRICE) -> Floats:
     """Requests at a risk, millicores; `scale` is the fleet's average request."""
-    return whole(forecast.at_price(of, risk, OVERRUN_PRICE * scale * (risk / 0.15) ** OVERRUN_EXPONENT))
+    return whole(forecast.at_price(of, risk, overrun_price * scale * (risk / 0.15) ** OVERRUN_EXPONENT))
 
 
 def fleet_scale(of: Window) -> float:
@@ -98,7 +98,11 @@ def memory_request(of: peaks.PeakForecast, scale: float, risk: float) -> Floats:
 
 
 def sweep(
-    usage: Usage, learn_days: int, risks: Sequence[float] = RISKS, breach_risks: Sequence[float] = BREACH_RISKS
+    usage: Usage,
+    learn_days: int,
+    risks: Sequence[float] = RISKS,
+    breach_risks: Sequence[float] = BREACH_RISKS,
+    overrun_price: float = OVERRUN_PRICE,
 ) -> Frontier:
     """Replay the recording once for all settings of the risk."""
     shape = (len(usage.names), usage.days)
@@ -111,7 +115,7 @@ def sweep(
             of = learner.window(day)
             use, scale = forecast_with_prior(of), fleet_scale(of)
             for plan, risk in zip(cpu, risks, strict=True):
-                plan[:, day] = cpu_request(use, scale, risk)
+                plan[:, day] = cpu_request(use, scale, risk, overrun_price)
             if with_memory:
                 peak, average = peaks.peak_forecast(of), float(np.nanmean(of.memory_peak))
                 for plan, risk in zip(memory, breach_risks, strict=True):

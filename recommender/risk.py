@@ -36,11 +36,19 @@ class Risk:
 
 DECLARED: Final = {
     "critical": Risk(0.03, 0.03, 0.02),
-    "standard": Risk(0.06, 0.06, 0.03),
-    "elastic": Risk(0.10, 0.10, 0.04),
-    "batch": Risk(0.25, 0.20, 0.06),
-    "dev": Risk(0.50, 0.40, 0.10),
+    "standard": Risk(0.06, 0.06, 0.04),
+    "elastic": Risk(0.10, 0.10, 0.05),
+    "batch": Risk(0.25, 0.20, 0.07),
+    "dev": Risk(0.50, 0.40, 0.12),
 }
+START_LEVELS: Final = {
+    "critical": (0.3, 0.02),
+    "standard": (0.3, 0.3),
+    "elastic": (0.5, 0.4),
+    "batch": (1.0, 0.7),
+    "dev": (1.0, 1.0),
+}
+"""Levels (CPU, memory) at which a container starts, calibrated on the first 45 days of Bitbrains (docs/sizing.md)."""
 _BY_TIER: Final = ("critical", "standard", "elastic", "batch")
 _KNOB: Final = {Cost.SAVE: 2.0, Cost.BALANCED: 1.0, Cost.SAFE: 0.5}
 
@@ -50,8 +58,17 @@ def declared(of: WorkloadClass, cost: Cost | None = None) -> Risk:
 
     `cost` overrides the class's own place on the frontier: from one setting to the next the risk doubles.
     """
-    base = DECLARED.get(of.name, DECLARED[_BY_TIER[min(of.tier, len(_BY_TIER) - 1)]])
+    base = DECLARED[_builtin(of)]
     return base if cost is None else base.scaled(_KNOB[cost] / _KNOB[of.cost])
+
+
+def start_levels(of: WorkloadClass) -> tuple[float, float]:
+    """Levels (CPU, memory) of a container of the class that has not been judged yet."""
+    return START_LEVELS[_builtin(of)]
+
+
+def _builtin(of: WorkloadClass) -> str:
+    return of.name if of.name in DECLARED else _BY_TIER[min(of.tier, len(_BY_TIER) - 1)]
 
 
 CPU_GAIN: Final = 0.08
@@ -84,10 +101,9 @@ class Levels:
 
 
 def _moved(level: Floats, by: Floats) -> Floats:
-    moved: Floats = np.clip(level * np.exp(-by), LEVEL_MIN, LEVEL_MAX)
-    return moved
+    return np.clip(level * np.exp(-by), LEVEL_MIN, LEVEL_MAX)
 
 
 def carefulness(level: Floats) -> Floats:
     """How much of the class's margin is added for what was never seen: 0 at level 1, all of it from level 0.05 down."""
-    return np.clip(np.log(level) / np.log(0.05), 0.0, 1.0)
+    return np.asarray(np.clip(np.log(level) / np.log(0.05), 0.0, 1.0), dtype=np.float64)

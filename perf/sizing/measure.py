@@ -1,0 +1,137 @@
+"""Every trace through every strategy, and the targets checked on the days that took no part in tuning."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import polars as pl
+
+from perf.sizing.converters import bitbrains, crane, online_boutique
+from perf.sizing.oracle import oracle
+from perf.sizing.targets import best_price, cpu_target, interpolated, memory_target
+from recommender.by_class import ByClass
+from recommender.frontier import OVERRUN_PRICE, Frontier, sweep
+from recommender.judge import Verdict, judge
+from recommender.replay import replay
+from recommender.report import calibration
+from recommender.strategies import strategy
+from recommender.usage import Usage, usage_of
+from stowplan.model.builtin_classes import BUILTIN_CLASSES
+
+DATA: Final = Path(__file__).parent / "data"
+BASELINES: Final = ("vpa", "krr")
+OVERRUN_PRICES: Final = (OVERRUN_PRICE, 1.0)
+TUNING_DAYS: Final = (15, 45)
+"""Days of Bitbrains on which constants were chosen: learned before the first, judged up to the second."""
+Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Trace:
+    """A recording and the first of its judged days."""
+
+    usage: Usage
+    learn_days: int
+
+
+def load(folder: Path | None) -> dict[str, Trace]:
+    """The three traces; from the shipped samples if no folder is given."""
+    if folder is None:
+        boutique = pl.read_csv(DATA / "online_boutique.csv.gz", infer_schema=False)
+        vms = pl.read_csv(DATA / "bitbrains.csv.gz", infer_schema=False)
+        series = pl.read_csv(DATA / "crane.csv.gz", infer_schema=False)
+    else:
+        boutique = pl.read_csv(folder / "onlineboutique" / "pod_usage_1min.csv.gz", infer_schema=False)
+        vms = pl.read_parquet(folder / "bitbrains" / "usage.parquet")
+        series = pl.read_csv(folder / "crane_cpu" / "series.csv.gz", infer_schema=False)
+    frames = {
+        "bitbrains": bitbrains(vms),
+        "online-boutique": online_boutique(boutique),
+        "crane": crane(series.with_columns(pl.col("ts").cast(pl.Int64))),
+    }
+    usages = {name: usage_of(frame, name) for name, frame in frames.items()}
+    learn = {"bitbrains": TUNING_DAYS[1] if folder else 7, "online-boutique": 1, "crane": 9 if folder else 3}
+    return {name: Trace(usage, learn[name]) for name, usage in usages.items()}
+
+
+def until(usage: Usage, days: int) -> Usage:
+    """The first days of a recording."""
+    kept = usage.day < days
+    columns = (usage.container, usage.t_s, usage.cpu, usage.memory, usage.cpu_provisioned, usage.memory_provisioned)
+    return Usage(usage.names, *(column[kept] for column in columns))
+
+
+def verdicts(trace: Trace, names: tuple[str, ...] = BASELINES) -> dict[str, Verdict]:
+    """Baselines on the judged days."""
+    return {
+        name: judge(trace.usage, replay(trace.usage, strategy(name, trace.usage), trace.learn_days), trace.learn_days)
+        for name in names
+    }
+
+
+def chosen_prices(tuning: Trace) -> dict[str, float]:
+    """The overrun price for each baseline, by the tuning days."""
+    frontiers = {price: sweep(tuning.usage, tuning.learn_days, overrun_price=price) for price in OVERRUN_PRICES}
+    return {name: best_price(frontiers, verdict) for name, verdict in verdicts(tuning).items()}
+
+
+def compare(trace: Trace, prices: dict[str, float]) -> dict[str, Any]:
+    """Targets of one trace against each baseline, with the bounds of hindsight."""
+    baselines = verdicts(trace)
+    frontiers: dict[float, Frontier] = {
+        price: sweep(trace.usage, trace.learn_days, overrun_price=price) for price in sorted(set(prices.values()))
+    }
+    hindsight = {
+        "each day": oracle(trace.usage, trace.learn_days, each_day=True),
+        "one request": oracle(trace.usage, trace.learn_days, each_day=False),
+    }
+    with_memory = bool(np.isfinite(trace.usage.memory).any())
+    result: dict[str, Any] = {}
+    for name, verdict in baselines.items():
+        frontier = frontiers[prices[name]]
+        theirs = verdict.summary()["cpu"]
+        bounds = {
+            kind: interpolated([point.verdict.summary()["cpu"] for point in points], "unmet", theirs["unmet"])
+            for kind, points in hindsight.items()
+        }
+        result[name] = {
+            "overrun_price": prices[name],
+            "cpu": cpu_target(frontier.cpu, verdict),
+            "hindsight_saving": {
+                kind: None if bound is None else round(1 - bound["requested"] / theirs["requested"], 4)
+                for kind, bound in bounds.items()
+            },
+            "memory": memory_target(frontier.memory, verdict) if with_memory else None,
+            "changes_per_workload_day": verdict.summary()["changes_per_workload_day"],
+        }
+    return result
+
+
+def classes(trace: Trace) -> dict[str, Any]:
+    """Every class on the judged days: measures, and achieved beside declared risk."""
+    result: dict[str, Any] = {}
+    for name, wclass in BUILTIN_CLASSES.items():
+        sizer = ByClass(trace.usage, wclass)
+        verdict = judge(trace.usage, replay(trace.usage, sizer, trace.learn_days), trace.learn_days)
+        result[name] = {**verdict.summary(), "calibration": calibration(verdict, sizer.risk)}
+    return result
+
+
+def measure_all(folder: Path | None, progress: Progress) -> dict[str, Any]:
+    """Everything that docs/sizing.md reports, but for the timing."""
+    traces = load(folder)
+    progress("tuning days of Bitbrains")
+    whole = traces["bitbrains"]
+    learn, end = TUNING_DAYS if folder else (3, 7)
+    prices = chosen_prices(Trace(until(whole.usage, end), learn))
+    result: dict[str, Any] = {"sample": folder is None, "overrun_prices": prices, "traces": {}}
+    for name, trace in traces.items():
+        progress(
+            f"{name}: {len(trace.usage.names)} containers, judged from day {trace.learn_days} of {trace.usage.days}"
+        )
+        result["traces"][name] = {"targets": compare(trace, prices), "classes": classes(trace)}
+    return result

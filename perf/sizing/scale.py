@@ -1,0 +1,50 @@
+"""Time and memory of a full recommendation pass: 10,000 workloads of 3 containers, eight weeks of history each."""
+
+from __future__ import annotations
+
+import resource
+import time
+from typing import Any, Final
+
+import numpy as np
+
+from recommender.history import BANDS, DAYS, History, Sketch
+from recommender.prices import list_prices
+from recommender.recommendation import Subject, recommend
+from stowplan.model.builtin_classes import BUILTIN_CLASSES
+
+WORKLOADS: Final = 10_000
+CONTAINERS: Final = 3
+TODAY: Final = 20_000
+
+
+def histories(count: int, seed: int = 1) -> list[History]:
+    """Histories of log-normal use, each day its own level."""
+    rng = np.random.default_rng(seed)
+    made = []
+    for _ in range(count):
+        history = History()
+        level = rng.lognormal(5.0, 1.5)
+        for day in range(TODAY - DAYS, TODAY):
+            cpu = np.sort(level * rng.lognormal(0.0, 0.5, BANDS))
+            history.add(day, Sketch(cpu, float(cpu.mean()), level * 1e6 * rng.lognormal(0.0, 0.2), 1440))
+        made.append(history)
+    return made
+
+
+def measure(workloads: int = WORKLOADS) -> dict[str, Any]:
+    """Seconds of one pass and peak memory of the process (with the histories), on as many cores as numpy takes (one)."""
+    classes = list(BUILTIN_CLASSES)
+    subjects = [
+        Subject(f"ns/Deployment/w{i // CONTAINERS}/c{i % CONTAINERS}", history, classes[i // CONTAINERS % len(classes)])
+        for i, history in enumerate(histories(workloads * CONTAINERS))
+    ]
+    started, cpu_started = time.perf_counter(), time.process_time()
+    count = sum(1 for _ in recommend(subjects, TODAY, BUILTIN_CLASSES, list_prices()))
+    return {
+        "containers": count,
+        "seconds": round(time.perf_counter() - started, 2),
+        "cpu_seconds": round(time.process_time() - cpu_started, 2),
+        "peak_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
+        "checkpoint_bytes_max": max(len(subject.history.checkpoint()) for subject in subjects[:200]),
+    }

@@ -1,0 +1,75 @@
+"""The targets of right-sizing against the baselines, at equal risk on days that were not learned from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+import numpy as np
+
+from recommender.frontier import Frontier, Point
+from recommender.judge import Verdict
+from recommender.usage import Floats
+
+NEEDED: Final = 0.05
+"""At least this share less is the target."""
+
+
+def cpu_target(points: Sequence[Point], baseline: Verdict) -> dict[str, Any]:
+    """Cores requested at the baseline's unmet demand, with its overrun shares as bounds; measures interpolated on the frontier."""
+    theirs = baseline.summary()["cpu"]
+    ours = interpolated([point.verdict.summary()["cpu"] for point in points], "unmet", theirs["unmet"])
+    if ours is None:
+        return {"baseline": theirs, "reached": None, "met": False}
+    saving = 1 - ours["requested"] / theirs["requested"]
+    no_worse = all(ours[key] <= theirs[key] for key in ("overrun_share", "overrun_share_p95"))
+    return {
+        "baseline": theirs,
+        "reached": ours,
+        "saving": round(saving, 4),
+        "overrun_no_worse": no_worse,
+        "met": bool(saving >= NEEDED and no_worse),
+    }
+
+
+def memory_target(points: Sequence[Point], baseline: Verdict) -> dict[str, Any]:
+    """Memory requested at the baseline's breach days."""
+    theirs = baseline.summary()["memory"]
+    ours = interpolated([point.verdict.summary()["memory"] for point in points], "breach_days", theirs["breach_days"])
+    if ours is None:
+        return {"baseline": theirs, "reached": None, "met": False}
+    saving = 1 - ours["requested"] / theirs["requested"]
+    return {"baseline": theirs, "reached": ours, "saving": round(saving, 4), "met": bool(saving >= NEEDED)}
+
+
+def interpolated(points: Sequence[dict[str, Any]], by: str, at: float) -> dict[str, Any] | None:
+    """All measures where `by` has the wanted value, between the two nearest points; None outside the frontier.
+
+    A mixture of two settings (some containers by one, the rest by the other) reaches what lies between them.
+    """
+    known = sorted((point for point in points if point[by] is not None), key=lambda point: float(point[by]))
+    xs: Floats = np.array([point[by] for point in known], dtype=np.float64)
+    if not len(xs) or not xs[0] <= at <= xs[-1]:
+        return None
+    return {
+        key: float(f"{np.interp(at, xs, np.array([point[key] for point in known], dtype=np.float64)):.6g}")
+        for key in known[0]
+        if isinstance(known[0][key], (int, float))
+    }
+
+
+def better(one: dict[str, Any], other: dict[str, Any]) -> bool:
+    """Whether the first result is preferred: overrun no worse first, then the larger saving."""
+    if one.get("overrun_no_worse", False) != other.get("overrun_no_worse", False):
+        return bool(one.get("overrun_no_worse", False))
+    return float(one.get("saving", -1.0)) > float(other.get("saving", -1.0))
+
+
+def best_price(frontiers: dict[float, Frontier], baseline: Verdict) -> float:
+    """The overrun price whose frontier does best against a baseline: chosen on tuning days, used on judged ones."""
+    prices = list(frontiers)
+    best = prices[0]
+    for price in prices[1:]:
+        if better(cpu_target(frontiers[price].cpu, baseline), cpu_target(frontiers[best].cpu, baseline)):
+            best = price
+    return best
