@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Final
 
-import plotly.graph_objects as go
-from plotly.subplots import make_subplots
+import plotly.graph_objects as go  # type: ignore[import-untyped]  # plotly ships no types
+from plotly.subplots import make_subplots  # type: ignore[import-untyped]  # as above
 
 AXES: Final = {
     "cpu": ("unmet", "unmet demand (share of use)", "core-hours"),

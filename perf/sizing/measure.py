@@ -61,8 +61,15 @@ def load(folder: Path | None) -> dict[str, Trace]:
 def until(usage: Usage, days: int) -> Usage:
     """The first days of a recording."""
     kept = usage.day < days
-    columns = (usage.container, usage.t_s, usage.cpu, usage.memory, usage.cpu_provisioned, usage.memory_provisioned)
-    return Usage(usage.names, *(column[kept] for column in columns))
+    return Usage(
+        usage.names,
+        usage.container[kept],
+        usage.t_s[kept],
+        usage.cpu[kept],
+        usage.memory[kept],
+        usage.cpu_provisioned[kept],
+        usage.memory_provisioned[kept],
+    )
 
 
 def verdicts(trace: Trace, names: tuple[str, ...] = BASELINES) -> dict[str, Verdict]:
