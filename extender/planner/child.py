@@ -38,6 +38,9 @@ from extender.snapshot import Snapshot
 _PR_SET_PDEATHSIG: Final = 1  # linux/prctl.h
 _NICE: Final = 10
 _READ_BYTES: Final = 1 << 18
+_SCHEDULED_PER_S: Final = 100
+"""Pods that a scheduler places in a second on a busy machine, on the low side."""
+_LEAST_SOLVER_S: Final = 0.05
 _NOTHING_WAITS_S: Final = 2.0
 """Between two plans while no pod waits: only the fill order may change."""
 
@@ -119,7 +122,10 @@ class PlannerLoop:
 
     def _plan(self, snapshot: Snapshot) -> Plan | None:
         previous = still_to_come(*self._last, snapshot) if self._last else None
-        for attempt, time_limit_s in (("solver", self._configured.time_limit_s), ("plan", 0.0)):
+        for attempt, time_limit_s in (
+            ("solver", solver_seconds(snapshot, self._configured.time_limit_s)),
+            ("plan", 0.0),
+        ):
             try:
                 return self._plan_within(time_limit_s, snapshot, previous)
             except Exception as error:  # noqa: BLE001  # a planner that dies of odd input would die of it again
@@ -144,6 +150,15 @@ class PlannerLoop:
             greedy=lambda asked: make(asked, _keep_quiet, 0.0),
             publish=lambda plan: self._send(Planned(plan)),
         )
+
+
+def solver_seconds(snapshot: Snapshot, limit_s: float) -> float:
+    """How long to improve on the greedy plan: no longer than the pods that wait take to be scheduled, and no plan is made meanwhile.
+
+    Measured in the demo: with a fixed second, most pods of a burst were scheduled between two plans.
+    """
+    waiting = sum(snapshot.pending.values())
+    return min(limit_s, max(_LEAST_SOLVER_S, waiting / _SCHEDULED_PER_S)) if limit_s > 0 else 0.0
 
 
 def _asks_for_slots(snapshot: Snapshot) -> bool:

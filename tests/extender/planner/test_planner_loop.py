@@ -8,7 +8,7 @@ import pytest
 
 from extender.cache import Cache
 from extender.plan import Plan
-from extender.planner.child import PlannerLoop
+from extender.planner.child import PlannerLoop, solver_seconds
 from extender.planner.messages import (
     CHUNK,
     Configure,
@@ -110,20 +110,28 @@ def test_an_early_plan_is_sent_at_once_and_the_final_one_after_it() -> None:
     assert desk.sent[-1] == Planned(early)
 
 
+@pytest.mark.parametrize(
+    ("waiting", "limit", "seconds"),
+    [(1, 1.0, 0.05), (20, 1.0, 0.2), (500, 1.0, 1.0), (500, 0.0, 0.0)],  # a hundredth of a second a pod, within bounds
+)
+def test_the_solver_takes_no_longer_than_the_backlog_lasts(waiting: int, limit: float, seconds: float) -> None:
+    assert solver_seconds(make_snapshot([], {WEB: waiting}), limit) == pytest.approx(seconds)
+
+
 def test_a_failing_solver_gives_way_to_the_greedy() -> None:
     desk = desk_with_a_pod()
-    desk.broken = {1.0}
+    desk.broken = {0.05}  # what one waiting pod is worth
     desk.loop.receive(Synced())
     desk.now += 1
     desk.loop.tick()
     assert desk.sent[0] == Failed("solver", "RuntimeError('odd input')")
     assert isinstance(desk.sent[1], Planned)
-    assert [asked["time_limit_s"] for asked in desk.asked] == [1.0, 0.0]
+    assert [asked["time_limit_s"] for asked in desk.asked] == [0.05, 0.0]
 
 
 def test_a_plan_that_cannot_be_made_is_counted_and_the_loop_goes_on() -> None:
     desk = desk_with_a_pod()
-    desk.broken = {0.0, 1.0}
+    desk.broken = {0.0, 0.05}
     desk.loop.receive(Synced())
     desk.now += 1
     desk.loop.tick()
