@@ -58,7 +58,7 @@ def _amounts(row: NodeRow) -> tuple[int, int, int, int]:
 
 def _demand(pods: list[PodRow], window: Window) -> tuple[Ints, Ints]:
     """Moments in the window at which the demand changes, and the demand from then on."""
-    changes: list[tuple[int, int, int, int, int]] = []
+    changes: list[tuple[int, ...]] = []
     for pod in pods:
         shape = pod.shape
         amounts = (shape.cpu_millicores, shape.memory_bytes, shape.gpu_total, 1)

@@ -85,10 +85,10 @@ class Cluster:
 
     def gpu_fits(self, shape: PodShape, nodes: Ints) -> Mask:
         """Which of some nodes have the devices a shape asks for: whole ones, or one that holds the whole share."""
-        if shape.gpu_milli == GPU_SCALE:
-            mask = self.gpu_whole[nodes] >= shape.gpu_count
-        else:
-            mask = self.gpu_largest[nodes] >= shape.gpu_milli
+        whole = shape.gpu_milli == GPU_SCALE
+        mask: Mask = (self.gpu_whole if whole else self.gpu_largest)[nodes] >= (
+            shape.gpu_count if whole else shape.gpu_milli
+        )
         if shape.gpu_models:
             mask &= np.isin(self.model[nodes], self.model_numbers(shape))
         return mask

@@ -27,11 +27,7 @@ def fits_empty(row: NodeRow, shape: PodShape) -> bool:
         return False
     if shape.gpu_count and shape.gpu_models and row.gpu_model not in shape.gpu_models:
         return False
-    return (
-        row.max_pods >= 1
-        and row.cpu_millicores >= shape.cpu_millicores
-        and row.memory_bytes >= shape.memory_bytes
-    )
+    return row.max_pods >= 1 and row.cpu_millicores >= shape.cpu_millicores and row.memory_bytes >= shape.memory_bytes
 
 
 def _price_per_worth(row: NodeRow, shape: PodShape) -> int:

@@ -87,9 +87,7 @@ class PodMix:
 def gradient_fragments(mix: PodMix, nodes: FreeCapacity) -> Floats:
     """Expected fragments of FGD by node, in thousandths of a GPU."""
     free, whole, largest = nodes.gpu.sum(1), (nodes.gpu == _WHOLE).sum(1), nodes.gpu.max(1)
-    device = np.where(
-        mix.milli == _WHOLE, whole[:, None] >= mix.count, largest[:, None] >= mix.milli
-    )
+    device = np.where(mix.milli == _WHOLE, whole[:, None] >= mix.count, largest[:, None] >= mix.milli)
     fits = device & (nodes.cpu[:, None] >= mix.cpu) & (nodes.memory[:, None] >= mix.memory) & mix.allowed[nodes.model]
     too_small = nodes.gpu[:, :, None] * (nodes.gpu[:, :, None] < mix.milli_values)
     expected: Floats = np.where(fits, too_small.sum(1)[:, mix.milli_index], free[:, None]) @ mix.weights

@@ -32,6 +32,12 @@ POLICIES: Final[Mapping[str, Callable[[], Policy]]] = MappingProxyType(
 )
 
 
+DEFAULT_POLICIES: Final = (
+    "stowplan", "least-allocated", "most-allocated", "first-fit-decreasing", "random", "dot-product", "fgd",
+)  # fmt: skip
+"""What is compared unless policies are named: ours and all baselines."""
+
+
 def policy_named(name: str) -> Policy:
     """A new policy of this name.
 

@@ -39,9 +39,7 @@ def free_capacity(cluster: Cluster, nodes: Ints) -> FreeCapacity:
     return FreeCapacity(cluster.cpu[nodes], cluster.memory[nodes], cluster.gpu[nodes], cluster.model[nodes])
 
 
-def _shares(
-    measure: Measure, mix: PodMix, cluster: Cluster, shape: PodShape, nodes: Ints
-) -> tuple[Ints, Ints, Scores]:
+def _shares(measure: Measure, mix: PodMix, cluster: Cluster, shape: PodShape, nodes: Ints) -> tuple[Ints, Ints, Scores]:
     """Every different way to put a share on a device: position of the node, device, and the measure afterwards."""
     gpu = cluster.gpu[nodes]
     owner, device = np.nonzero(gpu >= shape.gpu_milli)

@@ -8,10 +8,10 @@ owner only the pod that is expected to stay longest counts, and different owners
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterable
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from extender.scoring.survival import EDGES, WIDTHS, Floats, Lifetimes, known_survival, survival
 from simulator.cluster import Cluster, Ints
@@ -20,6 +20,8 @@ from simulator.trace import PodRow
 _REFRESH_S: Final = 300
 """Curves are renewed this often: ages grow, departures teach."""
 _BINS: Final = len(WIDTHS)
+HORIZON_HOURS: Final = float(EDGES[-1]) / 3600
+"""How far ahead is looked: a pod of which nothing is known stays that long."""
 
 
 class Occupancy:
@@ -41,11 +43,6 @@ class Occupancy:
     def departed_any(self) -> bool:
         """Whether any pod has ended so far: without one, all stay for ever."""
         return self._oracle or self.lifetimes.departed_any
-
-    @property
-    def horizon_hours(self) -> float:
-        """How far ahead is looked."""
-        return float(EDGES[-1]) / 3600
 
     def arrive(self, pod: PodRow, now: int) -> None:
         """A pod comes."""
@@ -72,7 +69,7 @@ class Occupancy:
     def hours_added(self, cluster: Cluster, pod: PodRow, nodes: Ints, now: int) -> Floats:
         """Expected hours for which each node would be in use for this pod alone."""
         if not self.departed_any:
-            empty: Floats = np.where(cluster.residents[nodes] > 0, 0.0, self.horizon_hours)
+            empty: Floats = np.where(cluster.residents[nodes] > 0, 0.0, HORIZON_HOURS)
             return empty
         self._renew(cluster, now)
         stays = self._survival([pod], now)[0] * WIDTHS
@@ -137,8 +134,8 @@ def _remaining(pod: PodRow, now: int) -> float:
     return float(EDGES[-1]) if pod.departure_s is None else float(pod.departure_s - now)
 
 
-def _all_gone(curves: object) -> NDArray[np.float64]:
+def _all_gone(curves: Iterable[Floats]) -> Floats:
     gone = np.ones(_BINS)
-    for curve in curves:  # type: ignore[attr-defined]
+    for curve in curves:
         gone *= 1 - curve
     return gone

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
@@ -11,24 +10,25 @@ import numpy as np
 from extender.scoring.fragmentation import Demand, PodMix, unusable
 from simulator.cluster import Cluster, Ints
 from simulator.policies.gpu_fragments import best_device, growth
-from simulator.policies.occupancy import Occupancy
+from simulator.policies.occupancy import HORIZON_HOURS, Occupancy
 from simulator.policies.policy import Policy, Scores, free_share
 from simulator.trace import GPU_SCALE, PodRow, PodShape, Trace
 
-_FIT_HOURS: Final = 4.0
+_FIT_HOURS: Final = 1.0
 """For how many hours capacity that stays free on the chosen node is charged: the weight of best fit."""
 _FIRST_MIX: Final = 32
 """The mix of shapes is taken after so many pods, and again whenever that number has doubled."""
-_GPU_SHARE: Final = 0.9
-"""Share of a GPU node's price that is charged to its GPUs where they fragment."""
+_FRAGMENT_WEIGHT: Final = 200.0
+"""How much dearer a GPU that becomes unusable is than one that is only switched on: a cluster that runs full pays for fragments
+with pods that find no node. The weight makes the time added a tie-break on nodes with GPUs; chosen on seeds that are not judged."""
 
 
 class Stowplan(Policy):
     """The sum of three expectations.
 
     - Time added: the seconds for which the pod keeps its node in use after the others there are gone (`Occupancy`), at the node's price.
-    - Fit: what stays free of CPU and memory, at the node's price.
-    - Fragmentation: free GPU that becomes unusable for the mix of pods seen so far.
+    - Fit: what stays free of CPU and memory, at the node's price (nodes without GPUs).
+    - Fragmentation: free GPU that becomes unusable for the mix of pods seen so far, at the GPU's part of the node's price.
     All of it is learned from pods that came before; nothing is read off the trace.
     """
 
@@ -60,12 +60,13 @@ class Stowplan(Policy):
     def scores(self, cluster: Cluster, pod: PodRow, nodes: Ints, now: int) -> Scores:
         """Minus the expected cost; see the class."""
         added = self._occupancy.hours_added(cluster, pod, nodes, now)
-        cost = cluster.price[nodes] * (added + _FIT_HOURS * _leftover(cluster, pod.shape, nodes))
-        if self._mix is not None and cluster.devices:
-            grown = growth(unusable, self._mix, cluster, pod.shape, nodes)
-            price = _GPU_SHARE * cluster.price[nodes] / np.maximum(cluster.gpu_capacity[nodes], 1)
-            cost = cost + self._occupancy.horizon_hours * price * grown
-        return -cost
+        if self._mix is None or not cluster.devices:
+            return -cluster.price[nodes] * (added + _FIT_HOURS * _leftover(cluster, pod.shape, nodes))
+        with_gpu = cluster.gpu_capacity[nodes] > 0
+        fit = np.where(with_gpu, 0.0, _FIT_HOURS * _leftover(cluster, pod.shape, nodes))
+        grown = growth(unusable, self._mix, cluster, pod.shape, nodes) / np.maximum(cluster.gpu_capacity[nodes], 1)
+        fragments = np.where(with_gpu, _FRAGMENT_WEIGHT * HORIZON_HOURS * grown, 0.0)
+        return -cluster.price[nodes] * (added + fit + fragments)
 
     def device(self, cluster: Cluster, shape: PodShape, slot: int) -> int | None:
         """The device where least becomes unusable."""
@@ -79,6 +80,7 @@ class Stowplan(Policy):
 
     def departed(self, cluster: Cluster, pod: PodRow, slot: int, now: int) -> None:
         """Learn how long the pod stayed."""
+        del cluster
         self._occupancy.depart(pod, slot, now)
 
     def moved(self, cluster: Cluster, pod: PodRow, source: int, target: int, now: int) -> None:
