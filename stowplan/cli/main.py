@@ -8,6 +8,8 @@ from stowplan.cli import sandbox
 from stowplan.cli.demo import demo
 from stowplan.cli.manifests import manifests
 from stowplan.cli.mutate import mutate
+from stowplan.cli.replay import replay
+from stowplan.cli.simulate import simulate
 
 app = typer.Typer(
     name="stowplan",
@@ -19,6 +21,8 @@ app = typer.Typer(
 app.add_typer(sandbox.app, name="sandbox")
 app.command()(mutate)
 app.command()(demo)
+app.command()(simulate)
+app.command()(replay)
 app.command()(manifests)
 
 
