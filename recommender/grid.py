@@ -20,6 +20,8 @@ CPU_GRID: Final = ((25, 5), (250, 25), (1000, 50), (4000, 100), (2**62, 250))
 MEMORY_GRID: Final = tuple(
     (limit * _MIB, step * _MIB) for limit, step in ((256, 16), (1024, 64), (4096, 128), (2**42, 256))
 )
+GRID_TOLERANCE: Final = 5e-4
+"""A value this little above a grid point is on it: more than the error of the codes that histories are kept in."""
 CPU_THRESHOLD: Final = 0.10
 MEMORY_THRESHOLD: Final = 0.05
 WEEK_HOURS: Final = 7 * 24
@@ -29,7 +31,7 @@ def rounded(values: Floats, grid: tuple[tuple[int, int], ...]) -> Floats:
     """Each value rounded up to the grid; NaN stays NaN."""
     result = np.full_like(values, np.nan)
     for limit, step in reversed(grid):
-        up = np.ceil(values / step * (1 - 1e-12)) * step
+        up = np.ceil(values / step * (1 - GRID_TOLERANCE)) * step
         result = np.where(values <= limit, np.minimum(up, limit), result)
     return result
 
@@ -63,14 +65,14 @@ def change(
     hours_since_change: Ints | Floats,
     may_shrink: NDArray[np.bool_],
 ) -> Changed:
-    """What becomes of a new value beside the old one (NaN: there is none, the new one is taken as it is)."""
+    """What becomes of a new value beside the old one (NaN: there is none, the new one is taken as it is); NaN stays NaN."""
     bounded = new
     if rules.max_down_percent:
-        bounded = np.fmax(bounded, old * (100 - rules.max_down_percent) / 100)
+        bounded = np.where(np.isnan(old), bounded, np.maximum(bounded, old * (100 - rules.max_down_percent) / 100))
     if rules.max_up_percent:
-        bounded = np.fmin(bounded, old * (100 + rules.max_up_percent) / 100)
+        bounded = np.where(np.isnan(old), bounded, np.minimum(bounded, old * (100 + rules.max_up_percent) / 100))
     down = bounded < old
     small = np.abs(bounded - old) <= threshold * old
     early = down & (np.asarray(hours_since_change) < rules.cooldown_hours)
     held = np.isfinite(old) & (small | early | (down & ~may_shrink))
-    return Changed(np.where(held, old, bounded), (bounded != new) & np.isfinite(old), held)
+    return Changed(np.where(held, old, bounded), (bounded != new) & np.isfinite(old) & np.isfinite(new), held)

@@ -146,7 +146,9 @@ def window(histories: Sequence[History], today: int) -> Window:
     days = np.arange(today - DAYS, today)
     slots = days % DAYS
     codes = np.stack([history.codes[slots] for history in histories])
-    known = np.stack([history.days[slots] for history in histories]) == days
+    known = np.stack([history.days[slots] for history in histories]) == np.where(
+        days < 0, DAYS, days
+    )  # -1 marks empty slots
     codes = np.where(known[:, :, None], codes, MISSING)
     amounts = decode(codes[:, :, : BANDS + 2])
     samples = np.where(known, codes[:, :, BANDS + 2], 0).astype(np.float64)

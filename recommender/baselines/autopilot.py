@@ -46,7 +46,7 @@ class AutopilotWindow:
                 cpu = load.sum(axis=1) / self._cpu.weights.sum(axis=1)
         else:
             cpu = read_percentile(VPA_CPU, load, SERVING_PERCENTILE)
-        peaks = self._peaks[:, max(0, day - PEAK_DAYS) : day].max(axis=1)
+        peaks = self._peaks[:, max(0, day - PEAK_DAYS) : day].max(axis=1, initial=0.0)
         base = self._memory.percentile(MEMORY_PERCENTILE) if self._batch else np.where(peaks > 0, peaks, np.nan)
         memory = whole(base * MARGIN)
         return Requests(whole(cpu * MARGIN), memory, memory)

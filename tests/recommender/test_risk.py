@@ -1,0 +1,89 @@
+"""Declared risks, the knob, and the controller of the levels."""
+
+from __future__ import annotations
+
+import dataclasses
+from itertools import pairwise
+
+import numpy as np
+import pytest
+
+from recommender.risk import DECLARED, LEVEL_MAX, LEVEL_MIN, Levels, Risk, carefulness, declared
+from stowplan.model.builtin_classes import BUILTIN_CLASSES
+from stowplan.model.workload_class import Cost
+
+STANDARD = BUILTIN_CLASSES["standard"]
+RISK = Risk(overrun=0.1, unmet=0.1, breach=0.05)
+
+
+def test_every_built_in_class_declares_a_risk_and_lower_tiers_risk_more() -> None:
+    ordered = [DECLARED[name] for name in ("critical", "standard", "elastic", "batch", "dev")]
+    assert set(DECLARED) == set(BUILTIN_CLASSES)
+    for safer, riskier in pairwise(ordered):
+        assert safer.overrun < riskier.overrun
+        assert safer.unmet < riskier.unmet
+        assert safer.breach < riskier.breach
+
+
+def test_a_class_of_ones_own_declares_what_its_tier_does() -> None:
+    own = dataclasses.replace(STANDARD, name="payments", tier=0)
+    assert declared(own) == DECLARED["critical"]
+    assert declared(dataclasses.replace(own, tier=9)) == DECLARED["batch"]
+
+
+def test_the_knob_doubles_or_halves_the_risk_per_setting() -> None:
+    assert declared(STANDARD, Cost.BALANCED) == declared(STANDARD)
+    assert declared(STANDARD, Cost.SAVE).overrun == pytest.approx(2 * DECLARED["standard"].overrun)
+    assert declared(STANDARD, Cost.SAFE).breach == pytest.approx(DECLARED["standard"].breach / 2)
+    # critical is safe by itself, so balanced doubles its risk
+    assert declared(BUILTIN_CLASSES["critical"], Cost.BALANCED).unmet == pytest.approx(2 * DECLARED["critical"].unmet)
+
+
+def levels(value: float = 0.5) -> Levels:
+    return Levels.start(1, value, value)
+
+
+def test_a_day_exactly_as_declared_changes_nothing() -> None:
+    of = levels()
+    of.learn_cpu(RISK, np.array([0.1]), np.array([0.02]))
+    assert of.cpu.tolist() == [0.5]
+
+
+def test_a_worse_day_tightens_by_the_worse_of_both_measures() -> None:
+    of = levels()
+    of.learn_cpu(RISK, np.array([0.1]), np.array([0.3]))
+    assert of.cpu[0] == pytest.approx(0.5 * np.exp(-0.08 * 2))  # unmet is three times what is declared: error 2
+
+
+def test_a_quiet_day_relaxes_and_an_unknown_one_does_not() -> None:
+    of = levels()
+    of.learn_cpu(RISK, np.array([0.0]), np.array([0.0]))
+    assert of.cpu[0] == pytest.approx(0.5 * np.exp(0.08))
+    before = of.cpu[0]
+    of.learn_cpu(RISK, np.array([np.nan]), np.array([np.nan]))
+    assert of.cpu[0] == before
+
+
+def test_a_breach_costs_what_many_quiet_days_give_back() -> None:
+    of = levels()
+    of.learn_memory(RISK, np.array([True]), np.array([True]))
+    assert of.memory[0] == pytest.approx(0.5 * np.exp(-0.7 * 0.95))
+    for _ in range(19):  # 19 quiet days x 0.05 = 0.95
+        of.learn_memory(RISK, np.array([True]), np.array([False]))
+    assert of.memory[0] == pytest.approx(0.5)
+
+
+def test_levels_stay_in_their_range() -> None:
+    of = levels()
+    for _ in range(40):
+        of.learn_cpu(RISK, np.array([1.0]), np.array([1.0]))
+        of.learn_memory(RISK, np.array([True]), np.array([False]))
+    assert of.cpu.tolist() == [LEVEL_MIN]
+    for _ in range(400):
+        of.learn_memory(RISK, np.array([True]), np.array([False]))
+    assert of.memory.tolist() == [LEVEL_MAX]
+
+
+def test_the_margin_comes_in_as_the_level_tightens() -> None:
+    assert carefulness(np.array([1.0, 0.05, 0.002])).tolist() == [0.0, 1.0, 1.0]
+    assert carefulness(np.array([np.sqrt(0.05)]))[0] == pytest.approx(0.5)
