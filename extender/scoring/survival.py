@@ -63,6 +63,12 @@ class Lifetimes:
             group = self._parent[group]
         self.departed_any = True
 
+    def ancestor(self, group: int, size: int) -> int:
+        """The group itself, or the nearest one above it among the first `size`: those that rates were made for."""
+        while group >= size and self._parent[group] >= 0:
+            group = self._parent[group]
+        return group
+
     def rates(self, now: int) -> Floats:
         """Departures a second by group and bin of age, from all that is known at a time."""
         size = len(self._parent)

@@ -15,12 +15,14 @@ from simulator.policies.occupancy import Occupancy
 from simulator.policies.policy import Policy
 from simulator.policies.random_fit import RandomFit
 from simulator.policies.stowplan import Stowplan
+from simulator.policies.stowplan_moves import StowplanWithMoves
 
 __all__ = ["DEFAULT_POLICIES", "POLICIES", "Policy", "policy_named"]
 
 POLICIES: Final[Mapping[str, Callable[[], Policy]]] = MappingProxyType(
     {
         "stowplan": Stowplan,
+        "stowplan-moves": StowplanWithMoves,
         "stowplan-true-lifetimes": lambda: Stowplan(Occupancy(oracle=True)),
         "least-allocated": LeastAllocated,
         "most-allocated": MostAllocated,

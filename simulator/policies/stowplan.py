@@ -14,7 +14,7 @@ from simulator.policies.occupancy import HORIZON_HOURS, Occupancy
 from simulator.policies.policy import Policy, Scores, free_share
 from simulator.trace import GPU_SCALE, PodRow, PodShape, Trace
 
-_FIT_HOURS: Final = 1.0
+_FIT_HOURS: Final = 0.5
 """For how many hours capacity that stays free on the chosen node is charged: the weight of best fit."""
 _FIRST_MIX: Final = 32
 """The mix of shapes is taken after so many pods, and again whenever that number has doubled."""

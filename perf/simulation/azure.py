@@ -1,0 +1,97 @@
+"""Azure arrivals with departures on EC2 nodes: node-hours paid for, over the bound of full nodes."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Sequence
+from typing import Any, Final
+
+from perf.simulation.traces import AZURE_WINDOW, azure_pods, ec2_type
+from simulator.bounds import lower_bound
+from simulator.engine import Replay
+from simulator.policies import policy_named
+from simulator.trace import NodeRow, Trace
+
+JUDGED_FOLDS: Final = (3, 4, 5, 6, 7)
+"""Disjoint from folds 0 to 2, on which parameters were chosen."""
+_POLICIES: Final = (
+    "least-allocated", "most-allocated", "first-fit-decreasing", "random", "dot-product", "stowplan", "stowplan-moves",
+    "stowplan-true-lifetimes",
+)  # fmt: skip
+_TYPE: Final = "m5.8xlarge"
+MIXES: Final[dict[str, tuple[str, ...]]] = {
+    "m5, all sizes": ("m5.large", "m5.xlarge", "m5.2xlarge", "m5.4xlarge", "m5.8xlarge", "m5.12xlarge"),
+    "c5 + m5 + r5": ("c5.4xlarge", "c5.9xlarge", "m5.4xlarge", "m5.8xlarge", "r5.4xlarge", "r5.8xlarge"),
+    "c6i.24xlarge": ("c6i.24xlarge",),
+    "m7i.4xlarge + m7i.16xlarge": ("m7i.4xlarge", "m7i.16xlarge"),
+}
+_MEMORY: Final = (0.5, 1.0, 2.0, 4.0)
+"""GiB a core relative to the trace's 1.75, by batch: CPU-bound and memory-bound pods side by side."""
+_FIXED_NODES: Final = 170
+
+
+def measure(folds: Sequence[int] = JUDGED_FOLDS) -> dict[str, Any]:
+    """All parts."""
+    short = folds[:2]
+    return {
+        "folds": list(folds),
+        "elastic": _compare([_elastic(fold, (ec2_type(_TYPE),)) for fold in folds], _POLICIES),
+        "elastic, nominal size": _compare(
+            [_elastic(f, (ec2_type(_TYPE, nominal=True),)) for f in short], _POLICIES[:7]
+        ),
+        "fixed": _compare([_fixed(fold) for fold in short], _POLICIES[:7]),
+        "mixes": {
+            name: _compare(
+                [_elastic(fold, tuple(map(ec2_type, types)), memory) for fold in short], ("most-allocated", "stowplan")
+            )
+            for name, types, memory in _sets()
+        },
+    }
+
+
+def _sets() -> list[tuple[str, tuple[str, ...], tuple[float, ...]]]:
+    plain = [(name, types, (1.0,)) for name, types in MIXES.items()]
+    return plain + [(f"{name}, mixed memory", types, _MEMORY) for name, types in list(MIXES.items())[:2]]
+
+
+def _elastic(fold: int, types: tuple[NodeRow, ...], memory: tuple[float, ...] = (1.0,)) -> Trace:
+    return Trace(types, azure_pods(fold, memory), elastic=True, timed=True)
+
+
+def _fixed(fold: int) -> Trace:
+    kind = ec2_type(_TYPE)
+    nodes = tuple(
+        NodeRow(
+            f"node-{n}",
+            kind.cpu_millicores,
+            kind.memory_bytes,
+            price_micro_usd_per_hour=kind.price_micro_usd_per_hour,
+            max_pods=kind.max_pods,
+        )
+        for n in range(_FIXED_NODES)
+    )
+    return Trace(nodes, azure_pods(fold), timed=True)
+
+
+def _compare(traces: list[Trace], policies: Sequence[str]) -> dict[str, Any]:
+    """Cost over the bound, by policy and trace; and means."""
+    ratios: dict[str, list[float]] = {name: [] for name in policies}
+    others: dict[str, dict[str, int]] = {name: {"unplaced": 0, "moves": 0, "pods": 0} for name in policies}
+    for trace in traces:
+        bound = lower_bound(trace, AZURE_WINDOW).node_hours_micro_usd
+        for name in policies:
+            outcome = Replay(trace, policy_named(name), window=AZURE_WINDOW).run()
+            ratios[name].append(round(outcome.node_hours_micro_usd / bound, 4))
+            others[name]["unplaced"] += outcome.unplaced
+            others[name]["moves"] += outcome.moves
+            others[name]["pods"] += outcome.placed
+    most = ratios["most-allocated"]
+    return {
+        name: {
+            "mean": round(statistics.fmean(values), 4),
+            "by_trace": values,
+            "worst_to_most_allocated": round(max(v / m for v, m in zip(values, most, strict=True)), 4),
+            **others[name],
+        }
+        for name, values in ratios.items()
+    }
