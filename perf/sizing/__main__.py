@@ -13,7 +13,7 @@ from typing import Annotated, Any
 import typer
 
 from perf.sizing.measure import measure_all
-from perf.sizing.scale import measure as measure_scale
+from perf.sizing.scale import measured_apart
 
 
 def main(
@@ -23,11 +23,12 @@ def main(
 ) -> None:
     """Replay every trace, compare at equal risk, check the calibration, and time a full pass."""
     result: dict[str, Any] = measure_all(traces, lambda line: typer.echo(line, err=True))
-    if scale:
-        typer.echo("scale", err=True)
-        result["scale"] = measure_scale()
     output.parent.mkdir(parents=True, exist_ok=True)
     output.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    if scale:
+        typer.echo("scale", err=True)
+        result["scale"] = json.loads(measured_apart())
+        output.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
     typer.echo(str(output))
 
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import resource
+import subprocess
+import sys
 import time
 from typing import Any, Final
 
 import numpy as np
 
-from recommender.history import BANDS, DAYS, History, Sketch
+from recommender.codes import encode
+from recommender.history import BANDS, DAYS, History
 from recommender.prices import list_prices
 from recommender.recommendation import Subject, recommend
 from stowplan.model.builtin_classes import BUILTIN_CLASSES
@@ -22,12 +26,16 @@ def histories(count: int, seed: int = 1) -> list[History]:
     """Histories of log-normal use, each day its own level."""
     rng = np.random.default_rng(seed)
     made = []
+    days = np.arange(TODAY - DAYS, TODAY)
     for _ in range(count):
         history = History()
         level = rng.lognormal(5.0, 1.5)
-        for day in range(TODAY - DAYS, TODAY):
-            cpu = np.sort(level * rng.lognormal(0.0, 0.5, BANDS))
-            history.add(day, Sketch(cpu, float(cpu.mean()), level * 1e6 * rng.lognormal(0.0, 0.2), 1440))
+        cpu = np.sort(level * rng.lognormal(0.0, 0.5, (DAYS, BANDS)), axis=1)
+        memory = level * 1e6 * rng.lognormal(0.0, 0.2, DAYS)
+        history.days[days % DAYS] = days
+        history.codes[days % DAYS] = np.column_stack(
+            [encode(cpu), encode(cpu.mean(axis=1)), encode(memory), np.full(DAYS, 1440)]
+        )
         made.append(history)
     return made
 
@@ -48,3 +56,13 @@ def measure(workloads: int = WORKLOADS) -> dict[str, Any]:
         "peak_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
         "checkpoint_bytes_max": max(len(subject.history.checkpoint()) for subject in subjects[:200]),
     }
+
+
+def measured_apart() -> str:
+    """The measurement as JSON from a process of its own, so that nothing else counts towards its memory."""
+    command = [sys.executable, "-m", "perf.sizing.scale"]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+
+
+if __name__ == "__main__":
+    sys.stdout.write(json.dumps(measure()))
