@@ -11,7 +11,7 @@ import pytest
 import sandbox.install
 from sandbox.control_plane import ControlPlane
 from sandbox.errors import SandboxError
-from sandbox.install import COMPONENTS, WEBHOOK, Installation, enable_namespace, install_stowplan
+from sandbox.install import COMPONENTS, SCHEDULER, WEBHOOK, Installation, enable_namespace, install_stowplan
 from sandbox.nodes import create_nodes, mixed_nodes, wait_ready
 from sandbox.probe import wait_until
 from tests.support.bare_planes import own_control_plane
@@ -122,6 +122,32 @@ def test_without_the_webhook_pods_run_as_written_and_after_a_restart_they_are_si
     plane.kubectl("delete", "deployment", "web", "-n", shop, "--cascade=foreground")
 
     assert all(WHY in pod["metadata"]["annotations"] for pod in deploy(plane, shop))
+
+
+def scheduler_of_a_new_pod(plane: ControlPlane, namespace: str) -> str:
+    """Whom a pod would be given to now (a server-side dry run)."""
+    containers = [{"name": "app", "image": "registry.k8s.io/pause:3.10"}]
+    pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "probe"}, "spec": {"containers": containers}}
+    answer = plane.kubectl_json("create", "-n", namespace, "--dry-run=server", "-f", "-", stdin=json.dumps(pod))
+    return str(answer["spec"]["schedulerName"])
+
+
+def test_while_our_scheduler_is_down_new_pods_are_sized_and_go_to_the_default_one(
+    plane: ControlPlane, installation: Installation, shop: str
+) -> None:
+    plane.stop_component(SCHEDULER, kill=True)
+    try:
+        # The Lease lasts 15 s (kube-scheduler's default); until it is over the scheduler may come back.
+        gone = "default-scheduler"
+        wait_until("the Lease to end", lambda: scheduler_of_a_new_pod(plane, shop) == gone, timeout_seconds=40)
+        for pod in deploy(plane, shop):
+            assert pod["spec"]["schedulerName"] == gone
+            assert pod["spec"]["containers"][0]["resources"]["requests"] == {"cpu": "500m", "memory": "2Gi"}
+    finally:
+        installation.restart_component(SCHEDULER)
+
+    back = "stowplan-scheduler"
+    wait_until("the Lease to be renewed", lambda: scheduler_of_a_new_pod(plane, shop) == back, timeout_seconds=40)
 
 
 def test_a_policy_that_contradicts_itself_is_refused(plane: ControlPlane, installation: Installation) -> None:
