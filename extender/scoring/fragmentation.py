@@ -99,8 +99,8 @@ def unusable(mix: PodMix, nodes: FreeCapacity) -> Floats:
     free, whole = nodes.gpu.sum(1), (nodes.gpu == _WHOLE).sum(1)
     shares = (nodes.gpu[:, :, None] // mix.milli_values).sum(1)[:, mix.milli_index]
     copies = np.where(mix.milli == _WHOLE, whole[:, None] // mix.count, shares)
-    copies = np.minimum(copies, nodes.cpu[:, None] // np.maximum(mix.cpu, 1))
-    copies = np.minimum(copies, nodes.memory[:, None] // np.maximum(mix.memory, 1))
+    for free_amount, asked in ((nodes.cpu, mix.cpu), (nodes.memory, mix.memory)):
+        copies = np.where(asked > 0, np.minimum(copies, free_amount[:, None] // np.maximum(asked, 1)), copies)
     filled = np.where(mix.allowed[nodes.model], copies * mix.milli * mix.count, 0)
     share = np.cbrt(filled / np.maximum(free, 1)[:, None])
     expected: Floats = free - free * (share @ mix.weights)

@@ -1,9 +1,10 @@
 """How much longer pods will stay: survival curves learned from pods that came before, of the same owner where there are any.
 
-Ages are cut into bins. In each bin a group of pods has departures `d` and time at risk `e`; its rate is `(d + k) / (e + k / r)`: the
-mean of a Gamma posterior whose prior is the rate `r` of the group above (all pods < shape < owner), worth `k` departures. Pods
-that still stand count as time at risk, so that nothing but the past is used. The survival of a pod of age `a` over the next `t`
-seconds is `exp(-(H(a + t) - H(a)))`, with `H` the integral of its rate.
+Ages are cut into bins. In each bin a group of pods has departures `d` among `n` pods at risk (one that still stands in the bin counts by
+the part of it that it has passed). The hazard is `(d + k * h) / (n + k)`: the Kaplan-Meier estimate, drawn to the hazard `h` of the group
+above (all pods < shape < owner) as if that had been seen on `k` pods. Pods that still stand count as at risk, so that nothing but
+the past is used. The survival of a pod of age `a` over the next `t` seconds is `exp(-(H(a + t) - H(a)))`, with `H` the integral of its
+rate.
 """
 
 from __future__ import annotations
@@ -25,8 +26,10 @@ EDGES: Final[Floats] = np.array(
 WIDTHS: Final[Floats] = np.diff(EDGES)
 _BINS: Final = len(WIDTHS)
 _MIDDLES: Final[Floats] = (EDGES[1:] + EDGES[:-1]) / 2
-_PRIOR_DEPARTURES: Final = (0.5, 3.0, 1.0)
-"""How many departures the group above is worth: of the first group, of a shape, of an owner."""
+_PRIOR_PODS: Final = (1.0, 8.0, 2.0)
+"""How many pods at risk the group above is worth: to the first group, to a shape, to an owner."""
+_LARGEST_HAZARD: Final = 0.99
+"""Keeps logarithms finite."""
 _PRIOR_LIFE_S: Final = 14_400.0
 """Mean life before anything was seen."""
 
@@ -57,6 +60,7 @@ class Lifetimes:
         age = float(max(1, now - arrived))
         at_risk = np.clip(age - EDGES[:-1], 0, WIDTHS)
         last = min(int(np.searchsorted(EDGES, age)) - 1, _BINS - 1)
+        at_risk[last] = WIDTHS[last]
         while group >= 0:
             self._departures[group, last] += 1
             self._exposure[group] += at_risk
@@ -85,12 +89,13 @@ class Lifetimes:
 
     def _posterior(self, exposure: Floats) -> Floats:
         levels, parents = np.array(self._level), np.array(self._parent)
-        rates = np.full(exposure.shape, 1 / _PRIOR_LIFE_S)
+        hazard = np.tile(1 - np.exp(-WIDTHS / _PRIOR_LIFE_S), (len(exposure), 1))
         for level in range(int(levels.max(initial=-1)) + 1):
             rows = np.flatnonzero(levels == level)
-            prior = rates[parents[rows]] if level else rates[rows]
-            k = _PRIOR_DEPARTURES[min(level, len(_PRIOR_DEPARTURES) - 1)]
-            rates[rows] = (self._departures[rows] + k) / (exposure[rows] + k / prior)
+            prior = hazard[parents[rows]] if level else hazard[rows]
+            k = _PRIOR_PODS[min(level, len(_PRIOR_PODS) - 1)]
+            hazard[rows] = (self._departures[rows] + k * prior) / (exposure[rows] / WIDTHS + k)
+        rates: Floats = -np.log1p(-np.minimum(hazard, _LARGEST_HAZARD)) / WIDTHS
         return rates
 
     def _row(self, key: Hashable, parent: int, level: int) -> int:
