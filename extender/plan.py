@@ -35,14 +35,14 @@ class Plan:
     source: str = "greedy"
     """`cp-sat` or `greedy`: which incumbent was published."""
     cost_micro_usd_per_hour: int = 0
-    """Price of all nodes in use once the plan is carried out."""
+    """Price of all nodes in use once the plan is carried out, with the pods that owners still have to create."""
     bound_micro_usd_per_hour: int = 0
     """Proven lower bound of that price for the same placed pods; equal to the cost where optimal."""
     solve_ms: int = 0
 
     @property
     def placed(self) -> int:
-        """Number of pods with a slot."""
+        """Number of slots: for pods that wait, and for pods that their owners still have to create."""
         return sum(sum(nodes.values()) for nodes in self.slots.values())
 
     @property

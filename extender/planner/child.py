@@ -36,7 +36,7 @@ from extender.planner.window import BatchWindow
 from extender.snapshot import Snapshot
 
 _PR_SET_PDEATHSIG: Final = 1  # linux/prctl.h
-_NICE: Final = 10
+_NICE: Final = 5
 _READ_BYTES: Final = 1 << 18
 _SCHEDULED_PER_S: Final = 100
 """Pods that a scheduler places in a second on a busy machine, on the low side."""

@@ -144,7 +144,7 @@ async def test_a_planner_that_is_silent_too_long_offers_no_plan() -> None:
 
 async def test_the_process_is_nicer_than_the_server(server: Server) -> None:
     await until(lambda: server.planner.stats.plans > 0)
-    assert os.getpriority(os.PRIO_PROCESS, server.planner.pid) == 10
+    assert os.getpriority(os.PRIO_PROCESS, server.planner.pid) == 5
 
 
 _PARENT = """
