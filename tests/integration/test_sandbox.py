@@ -95,8 +95,9 @@ def all_gone(components: list[ComponentStatus]) -> Callable[[], bool]:
 
 
 def test_every_component_runs_and_answers(control_plane: ControlPlane) -> None:
-    names = [*CORE, "kube-scheduler", "kwok"]  # other tests of the session may have started processes of their own beside them
+    names = [*CORE, "kube-scheduler", "kwok"]
 
+    # Other tests of the session may have started processes of their own beside them.
     assert {name: control_plane.processes[name].returncode for name in names} == dict.fromkeys(names)
     assert json.loads(control_plane.kubectl("version", "-o", "json"))["serverVersion"]["minor"] == "36"
 
