@@ -52,15 +52,19 @@ def _relative(samples: list[Sample], name: str) -> dict[str, Any]:
 
 
 def scaling(scales: Sequence[int] = _SCALES) -> list[dict[str, Any]]:
-    """500 pods in 20 groups on more and more nodes of which 20 kinds are occupied alike: milliseconds to a validated plan."""
+    """500 pods in 20 groups on more and more nodes, filled in 20 ways: time to a validated plan.
+
+    In milliseconds of the clock and of the processor: a busy machine stretches the first.
+    """
     rows = []
     for nodes in scales:
         snapshot = _grouped(nodes)
         row: dict[str, Any] = {"nodes": nodes}
-        for label, limit in (("greedy_ms", 0.0), ("plan_ms", 0.5)):
-            started = time.perf_counter()
+        for label, limit in (("greedy", 0.0), ("plan", 0.5)):
+            wall, used = time.perf_counter(), time.process_time()
             plan = make_plan(snapshot, None, BUILTIN_CLASSES, time_limit_s=limit)
-            row[label] = round((time.perf_counter() - started) * 1000)
+            row[f"{label}_ms"] = round((time.perf_counter() - wall) * 1000)
+            row[f"{label}_cpu_ms"] = round((time.process_time() - used) * 1000)
             row["placed"] = plan.placed
         rows.append(row)
     return rows
