@@ -43,7 +43,7 @@ RISKS: Final = (
     0.0002,
 )
 """Shares of time that use may exceed the request where a core is worth the same everywhere."""
-BREACH_RISKS: Final = (0.2, 0.14, 0.1, 0.07, 0.05, 0.035, 0.025, 0.018, 0.012, 0.008, 0.005, 0.003)
+BREACH_RISKS: Final = (0.2, 0.14, 0.1, 0.07, 0.05, 0.035, 0.025, 0.018, 0.012, 0.008, 0.005, 0.003, 0.001, 0.0004)
 OVERRUN_PRICE: Final = 5.0
 """Price of permanent overrun at a risk of 0.15, in requests of an average container."""
 OVERRUN_EXPONENT: Final = 2.0

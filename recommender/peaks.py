@@ -20,7 +20,7 @@ KERNEL: Final = 0.055
 NEW_PEAK_SHARE: Final = 0.01
 NEW_PEAK_EXPONENT: Final = 3.0
 STEPS: Final = 64
-HEADROOM: Final = 3.0
+HEADROOM: Final = 4.0
 """Amounts up to this multiple of the highest remembered peak are considered."""
 MEMORY_LIKENESS: Final = Likeness(half_life_days=28.0)
 _UNLIKE: Final = 0.05

@@ -29,7 +29,7 @@ def pooled_use(of: Window) -> Floats:
     shares = np.tile(BAND_SHARES, int(known.sum()))
     order = np.argsort(use)
     running = shares[order].cumsum() / shares.sum()
-    ranks = (np.arange(POINTS) + 0.5) / POINTS
+    ranks = (np.arange(POINTS) + 1) / POINTS  # the upper end of each part: the highest use is among them
     amounts: Floats = use[order][np.minimum(np.searchsorted(running, ranks), len(use) - 1)]
     return amounts
 

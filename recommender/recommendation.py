@@ -13,7 +13,7 @@ import numpy as np
 from recommender.grid import CPU_GRID, CPU_THRESHOLD, MEMORY_THRESHOLD, Changed, change, rounded, shrink_allowed
 from recommender.history import History, Window, window
 from recommender.prices import Prices
-from recommender.risk import Levels, Risk, declared
+from recommender.risk import Levels, Risk, declared, start_levels
 from recommender.sizing import Sizes, sizes, staffing
 from recommender.usage import Floats
 from stowplan.model.workload_class import Cost, WorkloadClass
@@ -40,9 +40,9 @@ class Subject:
     class_name: str
     cost: Cost | None = None
     """Overrides the class's place on the frontier."""
-    cpu_level: float = 0.3
-    memory_level: float = 0.1
-    """Levels of the calibration (recommender.risk)."""
+    cpu_level: float | None = None
+    memory_level: float | None = None
+    """Levels of the calibration (recommender.risk); None: those at which the class starts."""
     cpu: int = 0
     """Current request in millicores; 0: none."""
     memory: int = 0
@@ -126,7 +126,11 @@ def _chunk(
     subjects: Sequence[Subject], today: int, wclass: WorkloadClass, risk: Risk, prices: Prices
 ) -> Iterator[Recommendation]:
     of = window([subject.history for subject in subjects], today)
-    levels = Levels(np.array([s.cpu_level for s in subjects]), np.array([s.memory_level for s in subjects]))
+    start_cpu, start_memory = start_levels(wclass)
+    levels = Levels(
+        np.array([start_cpu if s.cpu_level is None else s.cpu_level for s in subjects]),
+        np.array([start_memory if s.memory_level is None else s.memory_level for s in subjects]),
+    )
     found = sizes(of, wclass, risk, levels)
     staffed = _staffed(subjects, wclass)
     wanted = np.where(np.isfinite(found.cpu), np.maximum(found.cpu, staffed), np.nan)

@@ -35,18 +35,18 @@ class Risk:
 
 
 DECLARED: Final = {
-    "critical": Risk(0.03, 0.03, 0.02),
-    "standard": Risk(0.06, 0.06, 0.04),
-    "elastic": Risk(0.10, 0.10, 0.05),
+    "critical": Risk(0.03, 0.04, 0.02),
+    "standard": Risk(0.06, 0.08, 0.04),
+    "elastic": Risk(0.10, 0.15, 0.05),
     "batch": Risk(0.25, 0.20, 0.07),
     "dev": Risk(0.50, 0.40, 0.12),
 }
 START_LEVELS: Final = {
-    "critical": (0.3, 0.02),
-    "standard": (0.3, 0.3),
-    "elastic": (0.5, 0.4),
-    "batch": (1.0, 0.7),
-    "dev": (1.0, 1.0),
+    "critical": (0.1, 0.02),
+    "standard": (0.1, 0.3),
+    "elastic": (0.1, 0.4),
+    "batch": (0.3, 0.7),
+    "dev": (0.4, 1.0),
 }
 """Levels (CPU, memory) at which a container starts, calibrated on the first 45 days of Bitbrains (docs/sizing.md)."""
 _BY_TIER: Final = ("critical", "standard", "elastic", "batch")
@@ -71,7 +71,7 @@ def _builtin(of: WorkloadClass) -> str:
     return of.name if of.name in DECLARED else _BY_TIER[min(of.tier, len(_BY_TIER) - 1)]
 
 
-CPU_GAIN: Final = 0.08
+CPU_GAIN: Final = 0.12
 CPU_WORST: Final = 30.0
 MEMORY_GAIN: Final = 0.7
 LEVEL_MIN: Final = 0.002

@@ -24,7 +24,7 @@ from stowplan.model.builtin_classes import BUILTIN_CLASSES
 
 DATA: Final = Path(__file__).parent / "data"
 BASELINES: Final = ("vpa", "krr")
-OVERRUN_PRICES: Final = (OVERRUN_PRICE, 1.0)
+OVERRUN_PRICES: Final = (OVERRUN_PRICE, 2.5, 1.0)
 TUNING_DAYS: Final = (15, 45)
 """Days of Bitbrains on which constants were chosen: learned before the first, judged up to the second."""
 Progress = Callable[[str], None]
@@ -90,7 +90,7 @@ def compare(trace: Trace, prices: dict[str, float]) -> dict[str, Any]:
     """Targets of one trace against each baseline, with the bounds of hindsight."""
     baselines = verdicts(trace)
     frontiers: dict[float, Frontier] = {
-        price: sweep(trace.usage, trace.learn_days, overrun_price=price) for price in sorted(set(prices.values()))
+        price: sweep(trace.usage, trace.learn_days, overrun_price=price) for price in OVERRUN_PRICES
     }
     hindsight = {
         "each day": oracle(trace.usage, trace.learn_days, each_day=True),
@@ -108,6 +108,11 @@ def compare(trace: Trace, prices: dict[str, float]) -> dict[str, Any]:
         result[name] = {
             "overrun_price": prices[name],
             "cpu": cpu_target(frontier.cpu, verdict),
+            "cpu_at_other_prices": {
+                str(price): cpu_target(other.cpu, verdict)
+                for price, other in frontiers.items()
+                if other is not frontier
+            },
             "hindsight_saving": {
                 kind: None if bound is None else round(1 - bound["requested"] / theirs["requested"], 4)
                 for kind, bound in bounds.items()

@@ -55,7 +55,7 @@ def test_every_number_says_where_it_comes_from() -> None:
     assert "cpu step" in found.provenance.clamps
     saved = (1000 - 700) / 1000 * 30_000 + (4 * GIB - found.memory) / GIB * 4_000
     assert found.provenance.saving_micro_usd_per_hour == round(saved)
-    assert "unmet demand within 6.0%" in found.provenance.formula
+    assert "unmet demand within 8.0%" in found.provenance.formula
 
 
 def test_staffing_pools_over_replicas() -> None:

@@ -52,13 +52,13 @@ def test_a_day_exactly_as_declared_changes_nothing() -> None:
 def test_a_worse_day_tightens_by_the_worse_of_both_measures() -> None:
     of = levels()
     of.learn_cpu(RISK, np.array([0.1]), np.array([0.3]))
-    assert of.cpu[0] == pytest.approx(0.5 * np.exp(-0.08 * 2))  # unmet is three times what is declared: error 2
+    assert of.cpu[0] == pytest.approx(0.5 * np.exp(-0.12 * 2))  # unmet is three times what is declared: error 2
 
 
 def test_a_quiet_day_relaxes_and_an_unknown_one_does_not() -> None:
     of = levels()
     of.learn_cpu(RISK, np.array([0.0]), np.array([0.0]))
-    assert of.cpu[0] == pytest.approx(0.5 * np.exp(0.08))
+    assert of.cpu[0] == pytest.approx(0.5 * np.exp(0.12))
     before = of.cpu[0]
     of.learn_cpu(RISK, np.array([np.nan]), np.array([np.nan]))
     assert of.cpu[0] == before
