@@ -43,24 +43,7 @@ def replay(
 
     Exit code 2: the file or an option makes no sense.
     """
-    from recommender.report import run  # noqa: PLC0415 - other subcommands start without numpy and polars
-    from recommender.strategies import DEFAULT  # noqa: PLC0415 - as above
-    from recommender.usage import read_usage  # noqa: PLC0415 - as above
-
-    names = [name.strip() for name in strategy.split(",") if name.strip()] if strategy else list(DEFAULT)
-    try:
-        recording = read_usage(usage)
-        days = learn_days if learn_days is not None else max(1, min(7, recording.days // 2))
-        result = run(
-            recording,
-            names,
-            days,
-            with_frontier=sweep or plot is not None,
-            progress=lambda name: typer.echo(f"replaying {name}", err=True),
-        )
-    except ValueError as error:
-        typer.echo(f"Error: {error}", err=True)
-        raise typer.Exit(2) from error
+    result = _result(usage, learn_days, strategy, with_frontier=sweep or plot is not None)
     if plot is not None:
         from recommender.plot import write_plot  # noqa: PLC0415 - plotly is slow to import
 
@@ -69,6 +52,25 @@ def replay(
         typer.echo(json.dumps(result, separators=(",", ":")))
     else:
         _table(result)
+
+
+def _result(usage: Path, learn_days: int | None, strategy: str | None, *, with_frontier: bool) -> dict[str, Any]:
+    from recommender.report import run  # noqa: PLC0415 - other subcommands start without numpy and polars
+    from recommender.strategies import DEFAULT  # noqa: PLC0415 - as above
+    from recommender.usage import read_usage  # noqa: PLC0415 - as above
+
+    names = [name.strip() for name in strategy.split(",") if name.strip()] if strategy else list(DEFAULT)
+    try:
+        recording = read_usage(usage)
+        days = learn_days if learn_days is not None else max(1, min(7, recording.days // 2))
+        return run(recording, names, days, with_frontier=with_frontier, progress=_progress)
+    except ValueError as error:
+        typer.echo(f"Error: {error}", err=True)
+        raise typer.Exit(2) from error
+
+
+def _progress(name: str) -> None:
+    typer.echo(f"replaying {name}", err=True)
 
 
 def _table(result: dict[str, Any]) -> None:
