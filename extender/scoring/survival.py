@@ -26,7 +26,7 @@ EDGES: Final[Floats] = np.array(
 WIDTHS: Final[Floats] = np.diff(EDGES)
 _BINS: Final = len(WIDTHS)
 _MIDDLES: Final[Floats] = (EDGES[1:] + EDGES[:-1]) / 2
-_PRIOR_PODS: Final = (1.0, 8.0, 2.0)
+_PRIOR_PODS: Final = (1.0, 8.0, 0.5)
 """How many pods at risk the group above is worth: to the first group, to a shape, to an owner."""
 _LARGEST_HAZARD: Final = 0.99
 """Keeps logarithms finite."""

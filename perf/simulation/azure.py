@@ -31,21 +31,26 @@ _FIXED_NODES: Final = 170
 
 
 def measure(folds: Sequence[int] = JUDGED_FOLDS) -> dict[str, Any]:
-    """All parts."""
-    short = folds[:2]
+    """The main comparison: elastic, one type."""
     return {
         "folds": list(folds),
         "elastic": _compare([_elastic(fold, (ec2_type(_TYPE),)) for fold in folds], _POLICIES),
-        "elastic, nominal size": _compare(
-            [_elastic(f, (ec2_type(_TYPE, nominal=True),)) for f in short], _POLICIES[:7]
-        ),
-        "fixed": _compare([_fixed(fold) for fold in short], _POLICIES[:7]),
+    }
+
+
+def shapes(folds: Sequence[int] = JUDGED_FOLDS[:1]) -> dict[str, Any]:
+    """Other shapes: the type at its nominal size, a fixed cluster, mixes of types, mixed memory."""
+    nominal = [_elastic(fold, (ec2_type(_TYPE, nominal=True),)) for fold in folds]
+    return {
+        "folds": list(folds),
         "mixes": {
             name: _compare(
-                [_elastic(fold, tuple(map(ec2_type, types)), memory) for fold in short], ("most-allocated", "stowplan")
+                [_elastic(fold, tuple(map(ec2_type, types)), memory) for fold in folds], ("most-allocated", "stowplan")
             )
             for name, types, memory in _sets()
         },
+        "elastic, nominal size": _compare(nominal, _POLICIES),
+        "fixed": _compare([_fixed(fold) for fold in folds], _POLICIES[:7]),
     }
 
 

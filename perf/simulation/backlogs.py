@@ -15,8 +15,8 @@ from perf.packing import measure as pack
 from stowplan.catalog import load_catalog
 from stowplan.model.builtin_classes import BUILTIN_CLASSES
 
-SIZES: Final = (Backlog(50, 100), Backlog(200, 500), Backlog(500, 1000), Backlog(500, 5000), Backlog(2000, 5000))
-JUDGED_SEEDS: Final = (101, 102, 103)
+SIZES: Final = (Backlog(50, 100), Backlog(200, 500), Backlog(500, 1000), Backlog(1000, 2000), Backlog(2000, 5000))
+JUDGED_SEEDS: Final = (101, 102, 103, 104)
 _GROUPS: Final = 20
 _SCALES: Final = (500, 1000, 2000, 5000, 10_000)
 
@@ -40,13 +40,16 @@ def _row(size: Backlog | None, samples: list[Sample]) -> dict[str, Any]:
 
 
 def _relative(samples: list[Sample], name: str) -> dict[str, Any]:
-    """The plan's opened price over a baseline's: mean, worst, and instances left out because one placed more pods."""
+    """The plan's opened price over a baseline's: mean and worst; left out where that is nothing or places others."""
     fair = [s for s in samples if s.placed["plan"] == s.placed[name] and s.opened[name]]
     shares = [s.opened["plan"] / s.opened[name] for s in fair]
     return {
         "mean": round(statistics.fmean(shares), 4) if shares else None,
         "worst": round(max(shares), 4) if shares else None,
         "left_out": len(samples) - len(fair),
+        "plan_opened_more": sum(
+            s.placed["plan"] <= s.placed[name] and s.opened["plan"] > s.opened[name] for s in samples
+        ),
         "plan_placed_fewer": sum(s.placed["plan"] < s.placed[name] for s in samples),
     }
 
