@@ -14,6 +14,28 @@ from simulator.trace import GPU_SCALE, PodShape
 Measure = Callable[[PodMix, FreeCapacity], Scores]
 
 
+class KeptGrowth:
+    """Growth by shape and node, kept as long as a node does not change: for policies whose other terms change with time."""
+
+    def __init__(self, measure: Measure, mix: PodMix) -> None:
+        self._measure, self._mix = measure, mix
+        self._kept: dict[PodShape, Scores] = {}
+        self._read: dict[PodShape, int] = {}
+
+    def growth(self, cluster: Cluster, shape: PodShape, nodes: Ints) -> Scores:
+        """As the function of this name; nodes must take the shape."""
+        kept = self._kept.get(shape, np.full(0, np.nan))
+        if len(kept) < cluster.slots:
+            kept = np.concatenate([kept, np.full(cluster.slots - len(kept), np.nan)])
+        kept[np.array(cluster.changes[self._read.get(shape, 0) :], np.int64)] = np.nan
+        missing = nodes[np.isnan(kept[nodes])]
+        if len(missing):
+            kept[missing] = growth(self._measure, self._mix, cluster, shape, missing)
+        self._kept[shape], self._read[shape] = kept, len(cluster.changes)
+        values: Scores = kept[nodes]
+        return values
+
+
 def growth(measure: Measure, mix: PodMix, cluster: Cluster, shape: PodShape, nodes: Ints) -> Scores:
     """How much a measure grows on each node once a pod of the shape is there, on the device where it grows least."""
     before = measure(mix, free_capacity(cluster, nodes))

@@ -9,7 +9,7 @@ import numpy as np
 
 from extender.scoring.fragmentation import Demand, PodMix, unusable
 from simulator.cluster import Cluster, Ints
-from simulator.policies.gpu_fragments import best_device, growth
+from simulator.policies.gpu_fragments import KeptGrowth, best_device
 from simulator.policies.occupancy import HORIZON_HOURS, Occupancy
 from simulator.policies.policy import Policy, Scores, free_share
 from simulator.trace import GPU_SCALE, PodRow, PodShape, Trace
@@ -36,6 +36,7 @@ class Stowplan(Policy):
         self._occupancy = occupancy or Occupancy()
         self._counts: Counter[Demand] = Counter()
         self._mix: PodMix | None = None
+        self._fragments: KeptGrowth | None = None
         self._next_mix = _FIRST_MIX
 
     @property
@@ -54,17 +55,18 @@ class Stowplan(Policy):
         if self._counts.total() >= self._next_mix:
             self._next_mix *= 2
             self._mix = PodMix.of(self._counts, self._cluster.models)
+            self._fragments = None if self._mix is None else KeptGrowth(unusable, self._mix)
             self.epoch += 1
         self._occupancy.arrive(pod, now)
 
     def scores(self, cluster: Cluster, pod: PodRow, nodes: Ints, now: int) -> Scores:
         """Minus the expected cost; see the class."""
         added = self._occupancy.hours_added(cluster, pod, nodes, now)
-        if self._mix is None or not cluster.devices:
+        if self._fragments is None or not cluster.devices:
             return -cluster.price[nodes] * (added + _FIT_HOURS * _leftover(cluster, pod.shape, nodes))
         with_gpu = cluster.gpu_capacity[nodes] > 0
         fit = np.where(with_gpu, 0.0, _FIT_HOURS * _leftover(cluster, pod.shape, nodes))
-        grown = growth(unusable, self._mix, cluster, pod.shape, nodes) / np.maximum(cluster.gpu_capacity[nodes], 1)
+        grown = self._fragments.growth(cluster, pod.shape, nodes) / np.maximum(cluster.gpu_capacity[nodes], 1)
         fragments = np.where(with_gpu, _FRAGMENT_WEIGHT * HORIZON_HOURS * grown, 0.0)
         return -cluster.price[nodes] * (added + fit + fragments)
 
