@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from extender.binpacking.prices import worth
 from simulator.trace import GPU_SCALE, NodeRow, PodShape
 
 
 def kind_to_open(types: Sequence[NodeRow], shape: PodShape, zone: str = "") -> int | None:
-    """The type that costs least for what it is worth to such a pod; None where an empty node of no type takes it.
+    """The type on which such a pod costs least where they fill the node; None where an empty node of no type takes it.
 
-    GPUs of a node are worth nothing to a pod that asks for none. Ties go to the lower price, then to the earlier row.
+    Ties go to the lower price, then to the earlier row.
     """
     fitting = [
-        (_price_per_worth(row, shape), row.price_micro_usd_per_hour, kind)
+        (_price_per_pod(row, shape), row.price_micro_usd_per_hour, kind)
         for kind, row in enumerate(types)
         if fits_empty(row, shape) and (not zone or row.zone == zone)
     ]
@@ -30,9 +29,14 @@ def fits_empty(row: NodeRow, shape: PodShape) -> bool:
     return row.max_pods >= 1 and row.cpu_millicores >= shape.cpu_millicores and row.memory_bytes >= shape.memory_bytes
 
 
-def _price_per_worth(row: NodeRow, shape: PodShape) -> int:
-    """Micro-dollars a dollar's worth of capacity at unit prices."""
-    value = worth("cpu", row.cpu_millicores) + worth("memory", row.memory_bytes)
-    if shape.gpu_count:
-        value += worth("nvidia.com/gpu", row.gpu_count)
-    return row.price_micro_usd_per_hour * 1_000_000 // max(1, value)
+def _price_per_pod(row: NodeRow, shape: PodShape) -> int:
+    """Micro-dollars an hour for a thousand such pods."""
+    copies = row.max_pods
+    for offered, asked in (
+        (row.cpu_millicores, shape.cpu_millicores),
+        (row.memory_bytes, shape.memory_bytes),
+        (row.gpu_count * GPU_SCALE, shape.gpu_total),
+    ):
+        if asked:
+            copies = min(copies, offered // asked)
+    return row.price_micro_usd_per_hour * 1000 // copies

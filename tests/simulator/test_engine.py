@@ -58,10 +58,10 @@ def test_a_warm_up_longer_than_the_trace_is_an_error() -> None:
         window_of(trace, warm_up_s=10)
 
 
-def test_the_type_with_the_least_price_for_its_worth_opens() -> None:
+def test_the_type_on_which_the_pod_costs_least_opens() -> None:
     outcome = run(Trace((BIG, SMALL), (pod(0, 1000), pod(1, 3000)), elastic=True))
 
-    # small costs 25 % of big for half of its capacity; the second pod fits on big only
+    # two fit on small for 100,000, four on big for 400,000; the second pod fits on big only
     assert outcome.cost_micro_usd_per_hour == 500_000
 
 
