@@ -64,7 +64,7 @@ def narrow(
     wanted = breadth.offers if has_soft_preferences(pod.signature) else 1
     slots = planned(pod, offered, view, wanted)
     if slots.options:
-        return Narrowed(_kept(names, slots.options), Outcome.PLANNED, slots.options, slots)
+        return Narrowed(_kept(names, _equal_in_cost(slots.options)), Outcome.PLANNED, slots.options, slots)
     options = tuple(greedy(pod, offered, view, breadth.candidates))
     if not options:
         return Narrowed(names, Outcome.NO_FIT, slots=slots)
@@ -88,8 +88,16 @@ def has_soft_preferences(signature: PodSignature) -> bool:
 
 
 def _equal_in_cost(options: Sequence[Option]) -> Sequence[Option]:
-    """A soft preference must not open a node: where the best is in use anyway, only nodes in use are named beside it."""
-    return [option for option in options if option.occupied] if options[0].occupied else options
+    """Those among which the scheduler's scores may choose at no cost.
+
+    A soft preference must not open a node: where the best is in use anyway, only nodes in use are named beside it. Where a node has to be
+    opened, only those of the same price are (left to itself the scheduler would take the emptiest, that is the largest and dearest).
+    """
+    best = options[0]
+    if best.occupied:
+        return [option for option in options if option.occupied]
+    price = best.price_micro_usd_per_hour
+    return [option for option in options if not option.occupied and option.price_micro_usd_per_hour == price]
 
 
 def _kept(names: Sequence[str], options: Sequence[Option]) -> list[str]:

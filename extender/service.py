@@ -6,7 +6,7 @@ import asyncio
 import gc
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, Final
 
@@ -74,7 +74,7 @@ class ExtenderService:
         self._nodes: Reflector[Any] = reflector(NODES, project_node, NodeFeed(self._cache, forward))
         self._pods: Reflector[Any] = reflector(PODS, project, pods, selection=Selection(field_selector=UNFINISHED))
         self._namespaces: Reflector[Any] = reflector(NAMESPACES, project_namespace, NamespaceFeed(self._cache, forward))
-        classes = ClassFeed(self._planner.set_classes)
+        classes = ClassFeed(self._use_classes)
         self._classes: Reflector[Any] = reflector(WORKLOAD_CLASSES, _project_class, classes)
         self._owners = owner_watches(api, self._cache, forward, reflections)
         self._decider = Decider(
@@ -109,6 +109,10 @@ class ExtenderService:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
             await self._planner.stop()
+
+    def _use_classes(self, classes: Mapping[str, WorkloadClass]) -> None:
+        self._planner.set_classes(classes)
+        self._decider.set_classes(classes)
 
     def _listeners(self, drain: Drain) -> list[Listener]:
         readiness = Readiness({"draining": lambda: not drain.draining})

@@ -16,6 +16,7 @@ from extender.reservations import Reservations
 from extender.settings import ExtenderSettings
 from extender.wire import ExtenderArgs
 from stowplan.kube.projection import project_pod
+from stowplan.model.builtin_classes import BUILTIN_CLASSES
 from stowplan.model.keys import SCHEDULER_NAME
 from stowplan.model.pod import PodSignature
 from tests.support.extender import Clock, decider, info, node, signature
@@ -179,3 +180,35 @@ def test_the_decision_is_remembered_with_its_numbers() -> None:
     assert found is not None
     assert (found.outcome, found.node, found.offered, found.kept) == (Outcome.PLANNED, "empty", 2, 1)
     assert (found.plan_generation, found.at_s) == (9, 1000)
+
+
+FOUR_IN_USE = tuple(info(node(f"busy-{i}"), {signature("other"): 1}) for i in range(4))
+
+
+def ask_softly(workload_class: str) -> ExtenderArgs:
+    """A pod of the class that would rather be spread over zones, offered all of `FOUR_IN_USE`."""
+    soft = {"topologyKey": "topology.kubernetes.io/zone", "maxSkew": 1, "whenUnsatisfiable": "ScheduleAnyway"}
+    pod = json.loads(body(topologySpreadConstraints=[{**soft, "labelSelector": {"matchLabels": {"app": "web"}}}]))
+    pod["metadata"]["labels"]["stowplan.dev/class"] = workload_class
+    return ExtenderArgs(msgspec.Raw(json.dumps(pod).encode()), [there.node.name for there in FOUR_IN_USE])
+
+
+@pytest.mark.parametrize(
+    ("workload_class", "kept"),
+    [
+        ("batch", 1),
+        ("elastic", 1),
+        ("standard", 3),
+        ("critical", 3),
+        ("unheard-of", 3),
+    ],  # weights of spread: 0, 5, 15, 25, none
+)
+def test_soft_preferences_get_a_choice_of_nodes_unless_the_class_packs(workload_class: str, kept: int) -> None:
+    assert len(decider(*FOUR_IN_USE).filter(ask_softly(workload_class))) == kept
+
+
+def test_classes_of_the_cluster_replace_the_built_in_ones() -> None:
+    ours = decider(*FOUR_IN_USE)
+    ours.set_classes({"batch": BUILTIN_CLASSES["critical"]})
+
+    assert len(ours.filter(ask_softly("batch"))) == 3

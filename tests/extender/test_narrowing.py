@@ -77,15 +77,19 @@ def test_slots_that_all_fail_fall_back_to_greedy() -> None:
 
 
 def test_a_pod_with_soft_preferences_may_choose_among_planned_nodes_in_the_offered_order() -> None:
-    answer = narrow(pod(sig=SOFT), NAMES, view(plan(busy=1, empty=1, dear=1)), Breadth(offers=2))
+    two_in_use = (*NODES, info(node("half"), {OTHER: 2}))
+    seen = view(plan(half=1, busy=1, empty=1), two_in_use)
 
-    assert (answer.names, answer.chosen) == (["empty", "busy"], "busy")
+    answer = narrow(pod(sig=SOFT), [*NAMES, "half"], seen, Breadth(offers=3))
+
+    assert (answer.names, answer.chosen) == (["busy", "half"], "half")  # `empty` would be opened for a preference
 
 
 def test_a_soft_preference_does_not_open_a_node() -> None:
     assert narrow(pod(sig=SOFT), NAMES, view()).names == ["busy"]
-    # where a node must be opened anyway, there is a choice
-    assert narrow(pod(sig=SOFT), ["dear", "empty"], view()).names == ["dear", "empty"]
+    # where a node must be opened anyway, there is a choice among those of one price
+    three_empty = (*NODES, info(node("blank")))
+    assert narrow(pod(sig=SOFT), ["dear", "empty", "blank"], view(infos=three_empty)).names == ["empty", "blank"]
 
 
 def test_room_that_is_held_is_not_given_twice() -> None:
@@ -146,7 +150,9 @@ def test_the_greedy_walk_stops_after_enough_candidates() -> None:
 def test_preferred_nodes_are_a_soft_preference() -> None:
     sig = signature("web", cpu=1000, preferred_nodes=(PreferredNodes(NodeSelectorTerm(), 1),))
 
-    assert len(narrow(pod(sig=sig), ["dear", "empty"], view()).names) == 2
+    three_empty = (*NODES, info(node("blank")))
+
+    assert len(narrow(pod(sig=sig), ["dear", "empty", "blank"], view(infos=three_empty)).names) == 2
 
 
 def test_planned_nodes_score_from_ten_and_greedy_ones_below() -> None:
