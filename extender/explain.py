@@ -126,8 +126,9 @@ def _ground(decision: Decision) -> str:
         return "price-weighted best fit, as no planned slot was open"
     cost, bound = decision.plan_cost, decision.plan_bound
     return (
-        f"plan {decision.plan_generation} ({decision.plan_source}), which costs {dollars(cost):.4f} $/h "
-        f"and is proven to need at least {dollars(bound):.4f} $/h (gap {gap_percent(cost, bound)} %)"
+        f"plan {decision.plan_generation} ({decision.plan_source}), which costs {dollars(cost):.4f} $/h; "
+        f"leaving running pods where they are, none can cost less than {dollars(bound):.4f} $/h "
+        f"(gap {gap_percent(cost, bound)} %)"
     )
 
 

@@ -25,8 +25,8 @@ def decision(outcome: Outcome = Outcome.PLANNED, node: str = "n1") -> Decision:
 def test_a_planned_node_with_cost_bound_and_gap() -> None:
     # (2.00 - 1.90) / 2.00 = 5 %
     assert why(decision(), "n1") == (
-        "shop/web-1 was sent to n1 (0.1920 $/h, already in use) by plan 7 (cp-sat), which costs 2.0000 $/h and is proven "
-        "to need at least 1.9000 $/h (gap 5.0 %); next best of 40 nodes: n2 (0.3840 $/h, empty)."
+        "shop/web-1 was sent to n1 (0.1920 $/h, already in use) by plan 7 (cp-sat), which costs 2.0000 $/h; leaving "
+        "running pods where they are, none can cost less than 1.9000 $/h (gap 5.0 %); next best of 40 nodes: n2 (0.3840 $/h, empty)."
     )
 
 
