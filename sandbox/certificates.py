@@ -4,7 +4,6 @@ Kubernetes reads the user of a client certificate from the common name and the g
 All keys are EC P-256: made in microseconds and accepted by every component.
 """
 
-import ipaddress
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -14,6 +13,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+from stowplan.serving.certificates import general_name, private_key_pem
 
 _BACKDATED = timedelta(minutes=5)
 """Start of validity before now, for a clock that is set back a little."""
@@ -66,7 +67,7 @@ class CertificateAuthority:
             client: whether it may also be presented as a client's, as etcd's peers do.
         """
         usages = [ExtendedKeyUsageOID.SERVER_AUTH, *([ExtendedKeyUsageOID.CLIENT_AUTH] if client else [])]
-        names = x509.SubjectAlternativeName([_general_name(host) for host in hosts])
+        names = x509.SubjectAlternativeName([general_name(host) for host in hosts])
         return self._issue(_name(common_name), usages, names)
 
     def client_certificate(self, user: str, groups: Sequence[str] = ()) -> KeyPair:
@@ -110,13 +111,6 @@ def signing_key() -> tuple[bytes, bytes]:
     return private_key_pem(key), public
 
 
-def private_key_pem(key: ec.EllipticCurvePrivateKey) -> bytes:
-    """A private key as PKCS 8 in PEM, not encrypted."""
-    return key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-
-
 def write_private(path: Path, content: bytes) -> Path:
     """Write a file that only its owner can read, from its first byte on."""
     path.touch(mode=0o600)
@@ -128,13 +122,6 @@ def write_private(path: Path, content: bytes) -> Path:
 def _name(common_name: str, organisations: Sequence[str] = ()) -> x509.Name:
     attributes = [x509.NameAttribute(NameOID.ORGANIZATION_NAME, name) for name in organisations]
     return x509.Name([*attributes, x509.NameAttribute(NameOID.COMMON_NAME, common_name)])
-
-
-def _general_name(host: str) -> x509.GeneralName:
-    try:
-        return x509.IPAddress(ipaddress.ip_address(host))
-    except ValueError:
-        return x509.DNSName(host)
 
 
 def _key_usage(*, signs_certificates: bool) -> x509.KeyUsage:

@@ -1,7 +1,7 @@
 """What capacity is worth: the price of a node, and unit prices that make resources comparable.
 
-Unit prices are OpenCost's defaults (`configs/default.json`): CPU 0.031611 $/core-h, memory 0.004237 $/GiB-h, GPU 0.95 $/h. They only
-decide where a node's own price is unknown, and how much a stranded core weighs against a stranded GiB.
+Unit prices (`stowplan.catalog.unit_prices`) only decide where a node's own price is unknown, and how much a stranded core
+weighs against a stranded GiB.
 """
 
 from __future__ import annotations
@@ -9,22 +9,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
+from stowplan.catalog.unit_prices import CPU_PRICE, GPU_PRICE, MEMORY_PRICE
 from stowplan.model.node import Node
 
 _GIB: Final = 2**30
-_CPU_MICRO_USD_PER_CORE: Final = 31_611
-_MEMORY_MICRO_USD_PER_GIB: Final = 4_237
-_DEVICE_MICRO_USD: Final = 950_000
 _PLAIN: Final = frozenset({"pods", "ephemeral-storage"})
 
 
 def worth(resource: str, amount: int) -> int:
     """Micro-dollars an hour of an amount of a resource, rounded down; pod slots and scratch storage are worth nothing."""
     if resource == "cpu":
-        return amount * _CPU_MICRO_USD_PER_CORE // 1000
+        return amount * CPU_PRICE // 1000
     if resource == "memory" or resource.startswith("hugepages-"):
-        return amount * _MEMORY_MICRO_USD_PER_GIB // _GIB
-    return 0 if resource in _PLAIN else amount * _DEVICE_MICRO_USD
+        return amount * MEMORY_PRICE // _GIB
+    return 0 if resource in _PLAIN else amount * GPU_PRICE
 
 
 def total_worth(amounts: Mapping[str, int]) -> int:

@@ -9,6 +9,7 @@ from typing import Final
 import msgspec
 
 from stowplan.catalog import price_of
+from stowplan.catalog.unit_prices import CPU_PRICE, MEMORY_PRICE, SPOT_CPU_PRICE, SPOT_MEMORY_PRICE
 from stowplan.kube.owner_projection import PodOwner, project_job, project_replica_set, project_stateful_set
 from stowplan.kube.pod_projection import SignatureInterner, project_pod
 from stowplan.kube.shapes import NamespaceObject, NodeMeta, NodeObject, NodeStatus
@@ -29,15 +30,6 @@ __all__ = [
     "project_replica_set",
     "project_stateful_set",
 ]
-
-CPU_PRICE: Final = 31_611
-"""Micro-dollars per core and hour where a node's type is unknown (OpenCost `configs/default.json`: 0.031611)."""
-MEMORY_PRICE: Final = 4_237
-"""Micro-dollars per GiB and hour (OpenCost: 0.004237)."""
-SPOT_CPU_PRICE: Final = 6_655
-"""The same for spot capacity (OpenCost: 0.006655)."""
-SPOT_MEMORY_PRICE: Final = 892
-"""The same for spot capacity (OpenCost: 0.000892)."""
 
 _SPOT: Final = (
     (keys.CAPACITY_TYPE, "spot"),

@@ -48,7 +48,7 @@ def make_ca(common_name: str, now: datetime, *, lifetime: timedelta = CA_LIFETIM
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
         .add_extension(_usage(signs_certificates=True), critical=True)
     )
-    return KeyPair(_pem(builder.sign(key, hashes.SHA256())), _key_pem(key))
+    return KeyPair(_pem(builder.sign(key, hashes.SHA256())), private_key_pem(key))
 
 
 def make_leaf(ca: KeyPair, names: Sequence[str], now: datetime, *, lifetime: timedelta = LEAF_LIFETIME) -> KeyPair:
@@ -75,9 +75,9 @@ def make_leaf(ca: KeyPair, names: Sequence[str], now: datetime, *, lifetime: tim
         .add_extension(_usage(signs_certificates=False), critical=True)
         .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
         .add_extension(authority, critical=False)
-        .add_extension(x509.SubjectAlternativeName([_general_name(name) for name in names]), critical=False)
+        .add_extension(x509.SubjectAlternativeName([general_name(name) for name in names]), critical=False)
     )
-    return KeyPair(_pem(builder.sign(issuer_key, hashes.SHA256())), _key_pem(key))
+    return KeyPair(_pem(builder.sign(issuer_key, hashes.SHA256())), private_key_pem(key))
 
 
 def needs_renewal(
@@ -95,7 +95,7 @@ def needs_renewal(
     try:
         leaf = x509.load_pem_x509_certificate(leaf_pem)
         trusted = Store(x509.load_pem_x509_certificates(ca_pem))
-        wanted = [_general_name(name) for name in names] or list(_names_of(leaf))
+        wanted = [general_name(name) for name in names] or list(_names_of(leaf))
         if not wanted:
             return True
         for moment in (now, now + lookahead):
@@ -168,7 +168,8 @@ def _usage(*, signs_certificates: bool) -> x509.KeyUsage:
     )
 
 
-def _general_name(name: str) -> x509.DNSName | x509.IPAddress:
+def general_name(name: str) -> x509.DNSName | x509.IPAddress:
+    """A subject alternative name: an IP address where the text is one, else a DNS name."""
     try:
         return x509.IPAddress(ipaddress.ip_address(name))
     except ValueError:
@@ -184,7 +185,8 @@ def _pem(certificate: x509.Certificate) -> bytes:
     return certificate.public_bytes(serialization.Encoding.PEM)
 
 
-def _key_pem(key: ec.EllipticCurvePrivateKey) -> bytes:
+def private_key_pem(key: ec.EllipticCurvePrivateKey) -> bytes:
+    """A private key as PKCS 8 in PEM, not encrypted."""
     return key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
