@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from enum import StrEnum
 from itertools import groupby
 from typing import Final
 
@@ -16,18 +15,11 @@ from recommender.prices import Prices
 from recommender.risk import Levels, Risk, declared, start_levels
 from recommender.sizing import Sizes, sizes, staffing
 from recommender.usage import Floats
+from stowplan.model.profile import Confidence
 from stowplan.model.workload_class import Cost, WorkloadClass
 
 CHUNK: Final = 512
 """Containers sized at once: bounds the memory of a pass."""
-
-
-class Confidence(StrEnum):
-    """How much history stands behind a recommendation (the words of WorkloadProfile)."""
-
-    LOW = "low"
-    MEDIUM = "medium"
-    HIGH = "high"
 
 
 @dataclass(frozen=True, slots=True)

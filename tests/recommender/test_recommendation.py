@@ -10,10 +10,11 @@ import pytest
 
 from recommender.history import History, sketch
 from recommender.prices import Prices, list_prices, split
-from recommender.recommendation import Confidence, Recommendation, Subject, confidence, recommend
+from recommender.recommendation import Recommendation, Subject, confidence, recommend
 from recommender.sizing import staffing
 from stowplan.catalog.instance_types import load_catalog
 from stowplan.model.builtin_classes import BUILTIN_CLASSES
+from stowplan.model.profile import Confidence
 from tests.support.usage import MONDAY
 
 GIB = 2**30
