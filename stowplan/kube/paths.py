@@ -74,3 +74,4 @@ MUTATING_WEBHOOK_CONFIGURATIONS: Final = Resource(
 CRDS: Final = Resource("apiextensions.k8s.io", "v1", "customresourcedefinitions", namespaced=False)
 WORKLOAD_CLASSES: Final = Resource("stowplan.dev", "v1alpha1", "workloadclasses", namespaced=False)
 WORKLOAD_POLICIES: Final = Resource("stowplan.dev", "v1alpha1", "workloadpolicies")
+WORKLOAD_PROFILES: Final = Resource("stowplan.dev", "v1alpha1", "workloadprofiles")
