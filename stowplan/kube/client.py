@@ -16,7 +16,7 @@ import msgspec
 from yarl import URL
 
 from stowplan.kube.codec import MAX_LINE_BYTES, LineSplitter, error_from_status
-from stowplan.kube.errors import Unauthorized, Unreachable
+from stowplan.kube.errors import TooLarge, Unauthorized, Unreachable
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Callable
@@ -95,6 +95,24 @@ class ApiClient:
     async def get_bytes(self, path: str, **params: Param) -> bytes:
         """GET without decoding."""
         return await self._call("GET", path, params)
+
+    async def get_bytes_bounded(self, path: str, max_bytes: int, **params: Param) -> bytes:
+        """GET without decoding, for what is not paginated.
+
+        Raises:
+            TooLarge: the body is longer than ``max_bytes``; the rest of it is not read.
+        """
+        parts: list[bytes] = []
+        received = 0
+        async with self._open("GET", path, params) as response:
+            async for chunk in response.content.iter_any():
+                received += len(chunk)
+                if received > max_bytes:
+                    raise TooLarge(
+                        f"{path}: the answer is longer than {max_bytes} bytes; ask for less, or raise the bound"
+                    )
+                parts.append(chunk)
+        return b"".join(parts)
 
     async def list(self, path: str, limit: int = PAGE, **params: Param) -> tuple[list[Any], str]:
         """All objects of a collection, page by page, and the list's resource version.

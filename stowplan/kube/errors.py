@@ -25,6 +25,10 @@ class BrokenStream(KubeError):
     """What arrives is no list and no watch: a proxy's page, or a line longer than any object can be."""
 
 
+class TooLarge(KubeError):
+    """An answer is longer than the caller is ready to hold."""
+
+
 class ApiError(KubeError):
     """The API server answered with a failure.
 
