@@ -8,6 +8,7 @@ from stowplan.cli import sandbox
 from stowplan.cli.demo import demo
 from stowplan.cli.manifests import manifests
 from stowplan.cli.mutate import mutate
+from stowplan.cli.recommend import recommend
 from stowplan.cli.replay import replay
 from stowplan.cli.simulate import simulate
 
@@ -23,6 +24,7 @@ app.command()(mutate)
 app.command()(demo)
 app.command()(simulate)
 app.command()(replay)
+app.command()(recommend)
 app.command()(manifests)
 
 
