@@ -14,8 +14,8 @@ from typing import Final
 
 import numpy as np
 
+from recommender.amounts import Floats, Ints
 from recommender.history import P95_BAND, Window
-from recommender.usage import Floats, Ints
 
 WEEK: Final = 7
 _SATURDAY: Final = 5

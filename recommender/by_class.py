@@ -7,12 +7,13 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from recommender.amounts import Floats
 from recommender.grid import CPU_THRESHOLD, MEMORY_THRESHOLD, change, shrink_allowed
 from recommender.learner import Learner
 from recommender.risk import Levels, Risk, declared, start_levels
 from recommender.sizing import Sizes, sizes
 from recommender.strategy import Requests, rows_of_day
-from recommender.usage import Floats, Usage
+from recommender.usage import Usage
 from stowplan.model.workload_class import Cost, WorkloadClass
 
 SHADOW_FROM: Final = 2

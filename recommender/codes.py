@@ -10,7 +10,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from recommender.usage import Floats
+from recommender.amounts import Floats
 
 Codes = NDArray[np.uint16]
 

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from recommender.amounts import Floats
 from recommender.history import BAND_SHARES, Window
-from recommender.usage import Floats
 
 
 @dataclass(frozen=True)

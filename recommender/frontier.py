@@ -13,13 +13,14 @@ from typing import Any, Final
 import numpy as np
 
 from recommender import forecast, peaks
+from recommender.amounts import Floats
 from recommender.forecast import Forecast
 from recommender.history import P95_BAND, Window
 from recommender.judge import Plan, Verdict, judge
 from recommender.learner import Learner
 from recommender.prior import forecast_with_prior
 from recommender.strategy import whole
-from recommender.usage import Floats, Usage
+from recommender.usage import Usage
 
 RISKS: Final = (
     0.35,

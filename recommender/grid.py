@@ -12,7 +12,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from recommender.usage import Floats, Ints
+from recommender.amounts import Floats, Ints
 from stowplan.model.workload_class import Latency, Step, WorkloadClass
 
 _MIB: Final = 2**20

@@ -16,8 +16,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from recommender.amounts import Floats, Ints
 from recommender.codes import MISSING, Codes, decode, encode
-from recommender.usage import Floats, Ints
 
 DAYS: Final = 56
 """Days (or runs) remembered: eight weeks."""

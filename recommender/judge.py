@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from recommender.usage import Floats, Usage
+from recommender.amounts import Floats
+from recommender.usage import Usage
 
 
 @dataclass(frozen=True)

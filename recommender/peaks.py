@@ -12,9 +12,9 @@ from typing import Final
 
 import numpy as np
 
+from recommender.amounts import Floats
 from recommender.analogs import Likeness, recency
 from recommender.history import Window
-from recommender.usage import Floats
 
 KERNEL: Final = 0.055
 NEW_PEAK_SHARE: Final = 0.01

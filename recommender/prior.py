@@ -10,10 +10,10 @@ from typing import Final
 
 import numpy as np
 
+from recommender.amounts import Floats
 from recommender.analogs import day_weights
 from recommender.forecast import Forecast, forecast
 from recommender.history import BAND_SHARES, Window
-from recommender.usage import Floats
 
 PRIOR_DAYS: Final = 0.25
 POINTS: Final = 200

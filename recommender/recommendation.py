@@ -9,12 +9,12 @@ from typing import Final
 
 import numpy as np
 
+from recommender.amounts import Floats
 from recommender.grid import CPU_GRID, CPU_THRESHOLD, MEMORY_THRESHOLD, Changed, change, rounded, shrink_allowed
 from recommender.history import History, Window, window
 from recommender.prices import Prices
 from recommender.risk import Levels, Risk, declared, start_levels
 from recommender.sizing import Sizes, sizes, staffing
-from recommender.usage import Floats
 from stowplan.model.profile import Confidence
 from stowplan.model.workload_class import Cost, WorkloadClass
 

@@ -14,7 +14,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from recommender.usage import Floats
+from recommender.amounts import Floats
 from stowplan.model.workload_class import Cost, WorkloadClass
 
 

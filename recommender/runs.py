@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from recommender.amounts import Floats, Ints
 from recommender.history import History, sketch
-from recommender.usage import Floats, Ints
 
 RUNS: Final = 20
 """Runs that a recommendation looks back on."""

@@ -15,11 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recommender import forecast, peaks
+from recommender.amounts import Floats
 from recommender.analogs import day_weights
 from recommender.grid import CPU_GRID, MEMORY_GRID, rounded
 from recommender.history import Window
 from recommender.risk import Levels, Risk, carefulness
-from recommender.usage import Floats
 from stowplan.model.workload_class import Latency, WorkloadClass
 
 

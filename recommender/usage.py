@@ -14,12 +14,9 @@ from typing import Any, Final
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
+from recommender.amounts import DAY_S, Floats, Ints
 
-DAY_S: Final = 86_400
 REQUIRED: Final = ("workload", "container", "t_s", "cpu_cores", "memory_bytes")
 OPTIONAL: Final = ("cpu_provisioned", "memory_provisioned")
 _CORES: Final = ("cpu_cores", "cpu_provisioned")

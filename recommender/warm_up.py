@@ -11,7 +11,7 @@ from typing import Final
 
 import numpy as np
 
-from recommender.usage import Floats, Ints
+from recommender.amounts import Floats, Ints
 
 MINUTE_S: Final = 60
 LONGEST_MINUTES: Final = 15

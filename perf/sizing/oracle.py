@@ -12,11 +12,12 @@ from typing import Final
 import numpy as np
 
 from recommender import forecast
+from recommender.amounts import Floats
 from recommender.frontier import Point
 from recommender.history import Window
 from recommender.judge import Plan, judge
 from recommender.learner import Learner
-from recommender.usage import Floats, Usage
+from recommender.usage import Usage
 
 RISKS: Final = (
     0.7,

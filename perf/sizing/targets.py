@@ -7,9 +7,9 @@ from typing import Any, Final
 
 import numpy as np
 
+from recommender.amounts import Floats
 from recommender.frontier import Frontier, Point
 from recommender.judge import Verdict
-from recommender.usage import Floats
 
 NEEDED: Final = 0.05
 """At least this share less is the target."""

@@ -13,9 +13,10 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from recommender.amounts import Floats, Ints
 from recommender.histogram import VPA_CPU, VPA_MEMORY, DecayingHistograms, read_percentile
 from recommender.strategy import Requests, rows_of_day, whole
-from recommender.usage import Floats, Ints, Usage
+from recommender.usage import Usage
 
 CPU_HALF_LIFE_S: Final = 12 * 3600
 MEMORY_HALF_LIFE_S: Final = 48 * 3600

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from recommender.amounts import Floats
 from recommender.strategy import Requests, whole
-from recommender.usage import Floats, Usage
+from recommender.usage import Usage
 
 
 class AsProvisioned:

@@ -13,9 +13,10 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from recommender.amounts import DAY_S, Floats, Ints
 from recommender.histogram import VPA_CPU, VPA_MEMORY, DecayingHistograms
 from recommender.strategy import Requests, rows_of_day, whole
-from recommender.usage import DAY_S, Floats, Ints, Usage
+from recommender.usage import Usage
 
 TARGET: Final = 0.9
 LOWER: Final = 0.5

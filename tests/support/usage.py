@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import polars as pl
 
-from recommender.usage import DAY_S, Usage, usage_of
+from recommender.amounts import DAY_S
+from recommender.usage import Usage, usage_of
 
 MONDAY = 20_003
 """2024-10-07 in days since the epoch: (20003 + 3) % 7 = 0."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from recommender.amounts import DAY_S
 from recommender.baselines.vpa import MemoryPeaks, Vpa, confidence, lower_bound, upper_bound
 from recommender.strategy import Requests
-from recommender.usage import DAY_S
 from tests.support.usage import recording
 
 MIB = 2**20
