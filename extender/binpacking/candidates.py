@@ -10,8 +10,7 @@ from dataclasses import dataclass
 from itertools import chain, zip_longest
 from typing import Final
 
-from extender.binpacking.feasibility import Packing
-from extender.binpacking.first_fit_decreasing import Slots
+from extender.binpacking.feasibility import Packing, Slots
 from extender.binpacking.instance import Instance
 from extender.binpacking.prices import total_worth
 

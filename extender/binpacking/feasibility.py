@@ -10,8 +10,12 @@ from collections.abc import Mapping
 
 from extender.binpacking.instance import Instance, port_refusal
 from extender.binpacking.refusal import Refusal, RefusalReason
+from extender.binpacking.replica_limits import LimitRule, Scope
 from extender.binpacking.topology import AffinityRule, SpreadRule
 from stowplan.model.resources import Shortfall
+
+Slots = Mapping[int, Mapping[int, int]]
+"""Item -> bin -> pods."""
 
 _ANTI_AFFINITY = Refusal(RefusalReason.ANTI_AFFINITY)
 _AFFINITY = Refusal(RefusalReason.AFFINITY, passing=True)
@@ -79,6 +83,10 @@ class Packing:
             self._own_spreads[count.rule.item].append(count)
             for item in count.rule.matching:
                 self._counted_by[item].append(count)
+        self._limits = [(rule, Counter(rule.standing)) for rule in instance.limits]
+        self._limited: list[list[tuple[LimitRule, Counter[str]]]] = [
+            [entry for entry in self._limits if item in entry[0].items] for item in range(len(instance.items))
+        ]
         self._keys = self._keys_of_interest()
 
     def _keys_of_interest(self) -> list[set[str]]:
@@ -89,6 +97,9 @@ class Packing:
         for rule in self.instance.affinities.values():
             for item in rule.matching:
                 keys[item].update(rule.keys)
+        for company in self.instance.companies:
+            for item in {company.item, *company.matching}:
+                keys[item].add(company.key)
         return keys
 
     def placed(self, item: int) -> int:
@@ -123,7 +134,14 @@ class Packing:
         rule = self.instance.affinities.get(item)
         if rule is not None and not self._befriended(rule, node):
             return _AFFINITY
-        return _ANTI_AFFINITY if self._repelled(item, node) else None
+        return _ANTI_AFFINITY if self._repelled(item, node) else self._at_limit(item, node)
+
+    def _at_limit(self, item: int, node: int) -> Refusal | None:
+        for rule, counts in self._limited[item]:
+            where = rule.domains[node]
+            if where is not None and counts[where] >= rule.most:
+                return _limit_refusal(rule, counts[where])
+        return None
 
     def _lacking(self, item: int, node: int) -> tuple[Shortfall, ...]:
         free = self.free[node]
@@ -171,6 +189,14 @@ class Packing:
             self._in_domain[key, item][labels[key]] += 1
         for count in self._counted_by[item]:
             count.add(node)
+        for limit, counts in self._limits:
+            where = limit.domains[node] if item in limit.counted else None
+            if where is not None:
+                counts[where] += 1
+
+    def in_domain(self, key: str, item: int) -> Counter[str]:
+        """Placed pods of an item by the value of a topology key, for the keys that some rule on the item reads."""
+        return self._in_domain[key, item]
 
     def soft_excess(self, item: int, node: int) -> int:
         """Pods by which one more would exceed the soft spread constraints of an item, summed."""
@@ -180,6 +206,12 @@ class Packing:
     def opened(self) -> list[int]:
         """Empty bins that got a pod, in order."""
         return sorted(node for node, items in self.on_bin.items() if items and self.instance.bins[node].empty)
+
+
+def _limit_refusal(rule: LimitRule, count: int) -> Refusal:
+    place = "a node" if rule.scope is Scope.NODE else "a spot pool"
+    short = Shortfall(f"pods of {rule.service[1]} on {place}", 1, count, rule.most)
+    return Refusal(RefusalReason.REPLICA_LIMIT, (short,))
 
 
 def replay(instance: Instance, slots: Mapping[int, Mapping[int, int]]) -> Packing:

@@ -7,12 +7,11 @@ lowest price for what they would hold.
 from __future__ import annotations
 
 import heapq
-from collections.abc import Mapping
 from enum import StrEnum
 from typing import Final
 
-from extender.binpacking.discomfort import load_permille, load_weights, placement_cost
-from extender.binpacking.feasibility import Packing
+from extender.binpacking.discomfort import concerning
+from extender.binpacking.feasibility import Packing, Slots
 from extender.binpacking.instance import Instance
 from extender.binpacking.prices import total_worth
 
@@ -20,8 +19,6 @@ _PASSES: Final = 4
 """An item may wait for another (affinity, spread); what is left after this many rounds stays unplaced."""
 _SCALE: Final = 1000
 
-Slots = Mapping[int, Mapping[int, int]]
-"""Item -> bin -> pods."""
 Value = tuple[int, ...]
 """Smaller is better; compared in order."""
 
@@ -70,7 +67,7 @@ class _Packer:
         self.packing = Packing(instance)
         self._instance = instance
         self._opening = opening
-        self._weights = load_weights(instance)
+        self._terms = concerning(instance)
         self._worth_left = [total_worth(b.free) for b in instance.bins]
         self._worth = [total_worth(item.requests) for item in instance.items]
         self._waiting: dict[str, int] = {}
@@ -126,9 +123,8 @@ class _Packer:
         opens = place.empty and not self.packing.on_bin.get(node)
         price = self._price_of_opening(item, node, left) if opens else 0
         leftover = self._worth_left[node] - self._worth[item]
-        soft = self.packing.soft_excess(item, node)
-        unmet = placement_cost(self._instance, item, node)
-        return (int(opens), price, soft, self._overload(item, node), unmet, leftover, node)
+        discomfort = sum(term.marginal(self.packing, item, node) for term in self._terms[item])
+        return (int(opens), price, discomfort, leftover, node)
 
     def _price_of_opening(self, item: int, node: int, left: int) -> int:
         place = self._instance.bins[node]
@@ -136,13 +132,3 @@ class _Packer:
             return place.price * _SCALE // max(1, min(left, self.packing.room(item, node)))
         held = {name: min(amount, self._waiting.get(name, 0)) for name, amount in place.free.items()}
         return place.price * _SCALE // max(1, total_worth(held))
-
-    def _overload(self, item: int, node: int) -> int:
-        """Permille of CPU above the bound of the item's class after one more pod."""
-        bounded = self._weights.get(self._instance.items[item].class_name)
-        if bounded is None:
-            return 0
-        place = self._instance.bins[node]
-        added = place.free.get("cpu", 0) - self.packing.free[node].get("cpu", 0)
-        load = load_permille(place, added + self._instance.items[item].requests.get("cpu", 0))
-        return max(0, load - bounded[0])

@@ -7,9 +7,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from extender.binpacking.capacity_types import capacity_points
+from extender.binpacking.company import CompanyRule, company_rules
 from extender.binpacking.eligibility import Eligibility, names_nodes, selector_keys
 from extender.binpacking.prices import node_price
 from extender.binpacking.refusal import Refusal, RefusalReason
+from extender.binpacking.replica_limits import LimitRule, limit_rules
 from extender.binpacking.topology import (
     AffinityRule,
     Residents,
@@ -21,6 +24,7 @@ from extender.binpacking.topology import (
 )
 from extender.snapshot import NodeInfo, Snapshot
 from stowplan.model.node import Node
+from stowplan.model.placement import spot_pool
 from stowplan.model.pod import HostPort, PodSignature
 from stowplan.model.resources import Shortfall, shortfalls
 from stowplan.model.workload_class import WorkloadClass
@@ -38,6 +42,11 @@ class Item:
     requests: Mapping[str, int]
     """Positive effective requests, with `pods`."""
     class_name: str = ""
+
+    @property
+    def cpu(self) -> int:
+        """Millicores by which one pod is expected to load its node."""
+        return self.requests.get("cpu", 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +68,11 @@ class Bin:
         """The node itself."""
         return self.info.node
 
+    @property
+    def busy_cpu(self) -> int:
+        """Millicores by which what stands on the node loads it."""
+        return self.info.used.get("cpu", 0)
+
 
 @dataclass(frozen=True, slots=True)
 class Instance:
@@ -77,6 +91,10 @@ class Instance:
     spreads: tuple[SpreadRule, ...]
     port_conflicts: Mapping[int, frozenset[int]]
     """Item -> items that may not share a node with it for their host ports; itself included."""
+    limits: tuple[LimitRule, ...]
+    companies: tuple[CompanyRule, ...]
+    capacity_points: tuple[Mapping[str, int], ...]
+    """Item -> capacity type -> points below what its class prefers."""
     classes: Mapping[str, WorkloadClass]
 
     def domain(self, bin_index: int, key: str) -> str | None:
@@ -105,6 +123,7 @@ def build_instance(snapshot: Snapshot, classes: Mapping[str, WorkloadClass]) -> 
     signatures = [item.signature for item in items]
     bins = _bins(infos, signatures, residents)
     eligible, refusals = _eligible(items, bins, residents, snapshot)
+    own = [classes.get(item.class_name) for item in items]
     return Instance(
         generation=snapshot.generation,
         items=items,
@@ -115,6 +134,9 @@ def build_instance(snapshot: Snapshot, classes: Mapping[str, WorkloadClass]) -> 
         affinities={rule.item: rule for rule in affinity_rules(signatures, residents, snapshot.namespaces)},
         spreads=tuple(spread_rules(signatures, residents)),
         port_conflicts=_port_conflicts(signatures),
+        limits=limit_rules(signatures, [item.count for item in items], own, residents),
+        companies=company_rules(signatures, residents, snapshot.namespaces),
+        capacity_points=tuple(map(capacity_points, signatures, own)),
         classes=classes,
     )
 
@@ -163,6 +185,7 @@ def _face(info: NodeInfo, free: Mapping[str, int]) -> object:
         node.ready and not node.unschedulable,
         node_price(node),
         node.capacity_type,
+        spot_pool(node),
         frozenset(info.residents.items()),
     )
 
@@ -171,7 +194,8 @@ def _topology_keys(signatures: Iterable[PodSignature]) -> frozenset[str]:
     keys: set[str] = set()
     for signature in signatures:
         keys.update(constraint.topology_key for constraint in signature.spread)
-        keys.update(term.topology_key for term in signature.affinity + signature.anti_affinity)
+        terms = signature.affinity + signature.anti_affinity + signature.preferred_affinity
+        keys.update(term.topology_key for term in terms)
     return frozenset(keys)
 
 

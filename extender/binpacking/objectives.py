@@ -7,10 +7,9 @@ from collections import defaultdict
 from ortools.sat.python import cp_model
 
 from extender.binpacking import discomfort
-from extender.binpacking.feasibility import Packing
-from extender.binpacking.first_fit_decreasing import Slots
+from extender.binpacking.feasibility import Packing, Slots
 from extender.binpacking.instance import Instance
-from extender.binpacking.topology import SpreadRule
+from extender.binpacking.soft import SOFT_TERMS
 from extender.binpacking.variables import Expression, PackingVariables
 
 _MOST_WEIGHT = 2**40
@@ -64,71 +63,8 @@ def opening_cost(variables: PackingVariables) -> Expression:
 
 
 def headroom(variables: PackingVariables) -> Expression:
-    """`discomfort.discomfort` of the solution, up to a constant: convex load, unmet preferences, soft spread."""
-    instance = variables.instance
-    preferences = {
-        (item, node): discomfort.placement_cost(instance, item, node)
-        for node in variables.nodes()
-        for item in variables.items_on(node)
-    }
-    terms = [variables.weighted(preferences)]
-    weights = discomfort.load_weights(instance)
-    terms += [term for node in variables.nodes() for term in _load(variables, node, weights)]
-    soft = [rule for rule in instance.spreads if not rule.constraint.hard]
-    terms += [term for index, rule in enumerate(soft) for term in _spread(variables, rule, index)]
-    return cp_model.LinearExpr.sum(terms)
-
-
-def _load(variables: PackingVariables, node: int, weights: dict[str, tuple[int, int]]) -> list[Expression]:
-    instance, model = variables.instance, variables.model
-    place = instance.bins[node]
-    capacity = place.node.allocatable.get("cpu", 0)
-    asking = {(item, node): instance.items[item].requests.get("cpu", 0) for item in variables.items_on(node)}
-    residents = discomfort.resident_classes(place)
-    classes = {instance.items[item].class_name for item, _ in asking} | residents
-    fullest = max(discomfort.PERMILLE, discomfort.load_permille(place, 0))
-    if capacity <= 0 or not classes & weights.keys():
-        return []
-    load = model.new_int_var(0, fullest, f"load_{node}")
-    used = place.info.used.get("cpu", 0)
-    model.add(load * capacity >= discomfort.PERMILLE * (used + variables.weighted(asking)))
-    terms: list[Expression] = []
-    for name in sorted(classes & weights.keys()):
-        bound, weight = weights[name]
-        here: Expression = (
-            cp_model.LinearExpr.constant(1) if name in residents else _class_present(variables, node, name)
-        )
-        for threshold, slope in ((bound, weight), (discomfort.knee(bound), weight * discomfort.STEEP)):
-            over = model.new_int_var(0, fullest, f"over_{node}_{name}_{threshold}")
-            model.add(over >= load - threshold - fullest * (1 - here))
-            terms.append(slope * over)
-    return terms
-
-
-def _class_present(variables: PackingVariables, node: int, name: str) -> cp_model.IntVar:
-    present = variables.model.new_bool_var(f"class_{name}_{node}")
-    for item in variables.items_on(node):
-        if variables.instance.items[item].class_name == name:
-            variables.model.add(variables.count(item, node) <= variables.most(item, node) * present)
-    return present
-
-
-def _spread(variables: PackingVariables, rule: SpreadRule, index: int) -> list[Expression]:
-    bins: dict[str, set[int]] = defaultdict(set)
-    for item in rule.matching:
-        for node in variables.candidates.bins[item]:
-            domain = rule.domains[node]
-            if domain is not None:
-                bins[domain].add(node)
-    share = discomfort.even_share(variables.instance, rule)
-    weight = discomfort.spread_weight(variables.instance, rule.item)
-    ceiling = max(rule.standing.values(), default=0) + sum(variables.instance.items[i].count for i in rule.matching)
-    terms: list[Expression] = []
-    for position, (domain, nodes) in enumerate(sorted(bins.items())):
-        over = variables.model.new_int_var(0, ceiling, f"uneven_{index}_{position}")
-        variables.model.add(over >= rule.standing[domain] + variables.total(sorted(rule.matching), nodes) - share)
-        terms.append(weight * over)
-    return terms
+    """`discomfort.discomfort` of the solution, up to a constant."""
+    return cp_model.LinearExpr.sum([expression for term in SOFT_TERMS for expression in term.model(variables)])
 
 
 def given_up(variables: PackingVariables, previous: Slots) -> Expression:

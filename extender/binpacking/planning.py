@@ -8,8 +8,8 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from extender.binpacking.bounds import opening_bound
-from extender.binpacking.feasibility import Packing, replay
-from extender.binpacking.first_fit_decreasing import Opening, Slots, first_fit_decreasing
+from extender.binpacking.feasibility import Packing, Slots, replay
+from extender.binpacking.first_fit_decreasing import Opening, first_fit_decreasing
 from extender.binpacking.instance import Instance, build_instance
 from extender.binpacking.objectives import score
 from extender.binpacking.prices import total_worth
@@ -125,7 +125,7 @@ def slots_by_name(packing: Packing) -> dict[PodSignature, dict[str, int]]:
 
 def _checked(instance: Instance, snapshot: Snapshot, packing: Packing) -> tuple[Packing, Verdict]:
     """The packing without what the validator refuses, and the validator's verdict."""
-    verdict = validate(snapshot, slots_by_name(packing))
+    verdict = validate(snapshot, slots_by_name(packing), instance.classes)
     if not verdict.dropped:
         return packing, verdict
     nodes = {b.node.name: index for index, b in enumerate(instance.bins)}

@@ -25,6 +25,8 @@ class RefusalReason(StrEnum):
     """No pod that the required affinity asks for is in the node's domain."""
     ANTI_AFFINITY = "PodAntiAffinity"
     """A required anti-affinity, of the pod or of a pod in the node's domain, keeps them apart."""
+    REPLICA_LIMIT = "ReplicaLimit"
+    """The node, or its spot pool, has as many pods of the service as its owner or class allows; kube-scheduler does not know the limit."""
     NO_NODES = "NoNodes"
     """The cluster has none."""
     LEFT_TO_SCHEDULER = "LeftToScheduler"

@@ -14,8 +14,7 @@ from ortools.sat.python import cp_model
 from extender.binpacking import objectives
 from extender.binpacking.candidates import Candidates, choose
 from extender.binpacking.constraints import CONSTRAINTS
-from extender.binpacking.feasibility import Packing
-from extender.binpacking.first_fit_decreasing import Slots
+from extender.binpacking.feasibility import Packing, Slots
 from extender.binpacking.instance import Instance
 from extender.binpacking.variables import Expression, PackingVariables
 
@@ -159,6 +158,7 @@ class _Search:
 
 
 def _exact(variables: PackingVariables) -> bool:
-    """Whether the model forbids nothing that kube-scheduler allows."""
+    """Whether the model forbids nothing that placing one pod after another allows."""
     instance = variables.instance
-    return not instance.affinities and not any(rule.constraint.hard for rule in instance.spreads)
+    spreads = any(rule.constraint.hard for rule in instance.spreads)
+    return not instance.affinities and not spreads and all(rule.items == rule.counted for rule in instance.limits)

@@ -10,10 +10,13 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
+from types import MappingProxyType
 
 from extender.snapshot import Snapshot
 from stowplan.model.node import Node
+from stowplan.model.placement import Service, per_node, per_spot_pool, service_of, spot_pool
 from stowplan.model.pod import PodAffinityTerm, PodSignature, SpreadConstraint
+from stowplan.model.workload_class import WorkloadClass
 
 SignatureSlots = Mapping[PodSignature, Mapping[str, int]]
 """Signature -> node name -> pods."""
@@ -37,9 +40,17 @@ class Verdict:
         return admitted
 
 
-def validate(snapshot: Snapshot, slots: SignatureSlots) -> Verdict:
-    """Replay the slots in passes, one pod of each slot a pass, until no further pod is admitted."""
-    cluster = _Cluster(snapshot)
+def validate(
+    snapshot: Snapshot, slots: SignatureSlots, classes: Mapping[str, WorkloadClass] = MappingProxyType({})
+) -> Verdict:
+    """Replay the slots in passes, one pod of each slot a pass, until no further pod is admitted.
+
+    Args:
+        snapshot: the cluster.
+        slots: what is planned on it.
+        classes: workload classes by name, for the limits of replicas that they set.
+    """
+    cluster = _Cluster(snapshot, classes)
     budget = dict(snapshot.pending)
     waiting = [(signature, node, count) for signature, nodes in slots.items() for node, count in nodes.items()]
     order: list[Placement] = []
@@ -65,10 +76,13 @@ class _Cluster:
     """The snapshot and the pods placed on it so far."""
 
     snapshot: Snapshot
+    classes: Mapping[str, WorkloadClass]
     used: dict[str, dict[str, int]] = field(default_factory=dict)
     standing: dict[PodSignature, Counter[str]] = field(default_factory=dict)
     on_node: dict[str, set[PodSignature]] = field(default_factory=lambda: defaultdict(set))
     repelling: list[PodSignature] = field(default_factory=list)
+    _of_service: dict[Service | None, list[PodSignature]] = field(default_factory=lambda: defaultdict(list))
+    _replicas: Counter[Service | None] = field(default_factory=Counter)
     _selected: dict[tuple[int, int], bool] = field(default_factory=dict)
     _counted: dict[tuple[int, int], dict[str, str]] = field(default_factory=dict)
 
@@ -77,6 +91,9 @@ class _Cluster:
             self.used[name] = dict(info.used)
             for signature, count in info.residents.items():
                 self._note(signature, name, count)
+                self._replicas[service_of(signature)] += count
+        for signature, count in self.snapshot.pending.items():
+            self._replicas[service_of(signature)] += 0 if signature.unplannable else max(0, count)
 
     def place(self, signature: PodSignature, name: str) -> None:
         """Put one pod on a node."""
@@ -88,6 +105,7 @@ class _Cluster:
     def _note(self, signature: PodSignature, name: str, count: int) -> None:
         if signature not in self.standing:
             self.standing[signature] = Counter()
+            self._of_service[service_of(signature)].append(signature)
             if signature.anti_affinity:
                 self.repelling.append(signature)
         self.standing[signature][name] += count
@@ -107,7 +125,27 @@ class _Cluster:
             and self._not_repelled(signature, node)
             and self._accompanied(signature, node)
             and all(self._spreads(signature, c, node) for c in signature.spread if c.hard)
+            and self._within_limits(signature, node)
         )
+
+    def _within_limits(self, signature: PodSignature, node: Node) -> bool:
+        """Replicas of the service per node and per spot pool, counted over all signatures of the service."""
+        service = service_of(signature)
+        own = self.classes.get(signature.workload_class.split(".", 1)[0])
+        on_node, in_pool = per_node(signature, own), per_spot_pool(signature, own)
+        if service is None or (on_node is None and in_pool is None):
+            return True
+        places: Counter[str] = Counter()
+        for other in self._of_service[service]:
+            places.update(self.standing[other])
+        replicas = self._replicas[service]
+        if on_node is not None and places[node.name] >= on_node.most(replicas):
+            return False
+        pool = spot_pool(node)
+        if in_pool is None or pool is None:
+            return True
+        there = sum(n for name, n in places.items() if spot_pool(self.snapshot.nodes[name].node) == pool)
+        return there < in_pool.most(replicas)
 
     def _fits(self, signature: PodSignature, node: Node) -> bool:
         used = self.used[node.name]

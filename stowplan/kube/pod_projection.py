@@ -14,6 +14,7 @@ import msgspec
 
 from stowplan.kube.shapes import Container, PodMeta, PodObject, PodSpec
 from stowplan.model import keys
+from stowplan.model.placement import parse_replica_limit
 from stowplan.model.pod import HostPort, Owner, Pod, PodAffinityTerm, PodSignature, PreferredNodes, SpreadConstraint
 from stowplan.model.resources import PODS, effective_requests, is_sidecar
 from stowplan.model.selectors import (
@@ -120,6 +121,7 @@ def _signature(meta: PodMeta, spec: PodSpec, owner: Owner | None) -> PodSignatur
     pod_affinity = affinity.get("podAffinity") or {}
     anti_affinity = affinity.get("podAntiAffinity") or {}
     selecting = _Selecting(namespace, all_labels)
+    notes = meta.get("annotations") or {}
     signature = PodSignature(
         namespace=namespace,
         labels=tuple(sorted(labels.items())),
@@ -141,6 +143,8 @@ def _signature(meta: PodMeta, spec: PodSpec, owner: Owner | None) -> PodSignatur
         anti_affinity=tuple(selecting.term(t) for t in anti_affinity.get(_REQUIRED) or ()),
         preferred_affinity=tuple(selecting.weighted(t) for t in pod_affinity.get(_PREFERRED) or ())
         + tuple(selecting.weighted(t, -1) for t in anti_affinity.get(_PREFERRED) or ()),
+        per_node=parse_replica_limit(notes.get("stowplan.dev/max-per-node")),
+        per_spot_pool=parse_replica_limit(notes.get("stowplan.dev/max-per-spot-pool")),
     )
     reason = _unplannable(spec) or _selects_replicas(signature)
     return dataclasses.replace(signature, unplannable=reason) if reason else signature

@@ -22,7 +22,15 @@ class OwnerReference(TypedDict, total=False):
     controller: bool | None
 
 
-PodAnnotations = TypedDict("PodAnnotations", {"status.stowplan.dev/class-revision": str}, total=False)
+PodAnnotations = TypedDict(
+    "PodAnnotations",
+    {
+        "status.stowplan.dev/class-revision": str,
+        "stowplan.dev/max-per-node": str,
+        "stowplan.dev/max-per-spot-pool": str,
+    },
+    total=False,
+)
 NodeAnnotations = TypedDict("NodeAnnotations", {"stowplan.dev/price-per-hour": str}, total=False)
 
 

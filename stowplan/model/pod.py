@@ -63,6 +63,18 @@ class SpreadConstraint:
 
 
 @dataclass(frozen=True, slots=True)
+class ReplicaLimit:
+    """Most replicas of a service in one place: a count, or a percentage of all its replicas (the other one is 0)."""
+
+    count: int = 0
+    percent: int = 0
+
+    def most(self, replicas: int) -> int:
+        """The limit for a service of so many replicas; at least one."""
+        return self.count or max(1, replicas * self.percent // 100)
+
+
+@dataclass(frozen=True, slots=True)
 class PreferredNodes:
     """A preferred node affinity term and its weight (1 to 100)."""
 
@@ -100,6 +112,10 @@ class PodSignature:
     anti_affinity: tuple[PodAffinityTerm, ...] = ()
     preferred_affinity: tuple[PodAffinityTerm, ...] = ()
     """Preferred affinity and, with a negative weight, preferred anti-affinity."""
+    per_node: ReplicaLimit | None = None
+    """Most replicas of its service on one node, where the owner wrote it."""
+    per_spot_pool: ReplicaLimit | None = None
+    """Most replicas of its service in one spot pool, where the owner wrote it."""
     unplannable: str = ""
     """Not empty where the pod has needs the planner does not model (volumes bound to nodes, resource claims ...): which one."""
 

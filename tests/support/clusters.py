@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from hypothesis import strategies as st
@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from extender.snapshot import NodeInfo, Snapshot
 from stowplan.model.keys import HOSTNAME, SCHEDULER_NAME, ZONE
 from stowplan.model.node import Node
-from stowplan.model.pod import HostPort, PodAffinityTerm, PodSignature, PreferredNodes, SpreadConstraint
+from stowplan.model.pod import HostPort, PodAffinityTerm, PodSignature, PreferredNodes, ReplicaLimit, SpreadConstraint
 from stowplan.model.selectors import Expression, LabelSelector, NodeSelectorTerm, Taint, Toleration
 
 MIB = 2**20
@@ -88,6 +88,8 @@ class Freedom:
 
     spread: bool = True
     affinity: bool = True
+    limits: bool = True
+    """Limits of replicas, and the class that has them."""
 
 
 @st.composite
@@ -108,6 +110,8 @@ def nodes(draw: st.DrawFn, name: str) -> Node:
         taints=tuple(draw(st.lists(st.sampled_from(_TAINTS), max_size=1))),
         unschedulable=draw(st.integers(0, 9)) == 0,
         ready=draw(st.integers(0, 9)) > 0,
+        capacity_type=draw(st.sampled_from(["on-demand", "on-demand", "spot"])),
+        instance_type=draw(st.sampled_from(["m5.large", "c5.large"])),
     )
 
 
@@ -118,6 +122,16 @@ def _terms() -> st.SearchStrategy[PodAffinityTerm]:
         PodAffinityTerm, st.sampled_from(APPS).map(app_selector), st.just(ZONE), st.just(()), st.just(team)
     )
     return st.one_of(own, own, chosen)
+
+
+def _preferred() -> st.SearchStrategy[PodAffinityTerm]:
+    weights = st.sampled_from([1, 50, 100, -1, -100])
+    return st.builds(lambda term, weight: replace(term, weight=weight), _terms(), weights)
+
+
+_LIMITS = st.one_of(
+    st.builds(ReplicaLimit, count=st.integers(1, 3)), st.builds(ReplicaLimit, percent=st.sampled_from([20, 50, 100]))
+)
 
 
 def _spreads(app: str) -> st.SearchStrategy[SpreadConstraint]:
@@ -150,7 +164,7 @@ def signatures(draw: st.DrawFn, freedom: Freedom) -> PodSignature:
         extra={GPU: 1} if draw(st.integers(0, 7)) == 0 else {},
         namespace=draw(st.sampled_from(["shop", "shop", "pay"])),
         priority=draw(st.sampled_from([0, 0, 100])),
-        workload_class=draw(st.sampled_from(["", "standard", "critical", "batch"])),
+        workload_class=draw(st.sampled_from(["", "standard", "critical" if freedom.limits else "elastic", "batch"])),
         node_selector=(pool,) if draw(rare) else (),
         required_nodes=(NodeSelectorTerm((Expression(ZONE, "In", ("z1", "z2")),)),) if draw(rare) else None,
         preferred_nodes=(PreferredNodes(NodeSelectorTerm((pool,)), 50),) if draw(rare) else (),
@@ -159,6 +173,9 @@ def signatures(draw: st.DrawFn, freedom: Freedom) -> PodSignature:
         spread=tuple(draw(spreads)) if freedom.spread and draw(rare) else (),
         affinity=tuple(draw(st.lists(_terms(), max_size=2))) if freedom.affinity and draw(rare) else (),
         anti_affinity=tuple(draw(st.lists(_terms(), max_size=2))) if freedom.affinity and draw(rare) else (),
+        preferred_affinity=tuple(draw(st.lists(_preferred(), max_size=2))) if freedom.affinity and draw(rare) else (),
+        per_node=draw(_LIMITS) if freedom.limits and draw(rare) else None,
+        per_spot_pool=draw(_LIMITS) if freedom.limits and draw(rare) else None,
     )
 
 

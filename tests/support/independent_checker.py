@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from extender.snapshot import Snapshot
 from stowplan.model.node import Node
-from stowplan.model.pod import PodAffinityTerm, PodSignature, SpreadConstraint
+from stowplan.model.pod import PodAffinityTerm, PodSignature, ReplicaLimit, SpreadConstraint
 
 
 @dataclass
@@ -21,10 +21,13 @@ class NaiveCluster:
     nodes: dict[str, Node]
     namespaces: Mapping[str, Mapping[str, str]]
     pods: list[tuple[PodSignature, str]] = field(default_factory=list)
+    replicas: list[PodSignature] = field(default_factory=list)
+    """Every pod that stands or waits in the snapshot, as limits in percent count them."""
 
     @classmethod
     def of(cls, snapshot: Snapshot) -> NaiveCluster:
         """The cluster of a snapshot."""
+        waiting = [s for s, count in snapshot.pending.items() for _ in range(count) if not s.unplannable]
         nodes = {name: info.node for name, info in snapshot.nodes.items()}
         pods = [
             (signature, name)
@@ -32,7 +35,8 @@ class NaiveCluster:
             for signature, count in info.residents.items()
             for _ in range(count)
         ]
-        return cls(nodes, snapshot.namespaces, pods)
+        replicas = [signature for signature, _ in pods] + waiting
+        return cls(nodes, snapshot.namespaces, pods, replicas)
 
     def refusals(self, pod: PodSignature, name: str) -> list[str]:
         """Names of the filters that refuse one more such pod on a node."""
@@ -46,6 +50,7 @@ class NaiveCluster:
             "NodeResourcesFit": self._fits(pod, name),
             "InterPodAffinity": self._affinity(pod, node),
             "PodTopologySpread": all(self._spread(pod, c, node) for c in pod.spread if c.hard),
+            "ReplicaLimit": self._limit(pod, node),
         }
         return [plugin for plugin, passes in answers.items() if not passes]
 
@@ -111,6 +116,30 @@ class NaiveCluster:
         smallest = 0 if len(domains) < constraint.min_domains else min(domains.values())
         itself = 1 if selector is not None and selector.matches(dict(pod.labels)) else 0
         return domains.get(node.labels[key], 0) + itself - smallest <= constraint.max_skew
+
+    def _limit(self, pod: PodSignature, node: Node) -> bool:
+        """Not a filter of kube-scheduler: what stowplan adds for pods that ask for it, or whose class is `critical`."""
+        if not pod.owner_key:
+            return True
+        third = ReplicaLimit(percent=34) if pod.workload_class == "critical" else None  # hostSkewDivisor 3
+        mine = [s for s in self.replicas if workload(s) == workload(pod)]
+        there = [self.nodes[where] for s, where in self.pods if workload(s) == workload(pod)]
+        on_node = [n for n in there if n.name == node.name]
+        limit = pod.per_node or third
+        if limit and len(on_node) >= (limit.count or max(1, len(mine) * limit.percent // 100)):
+            return False
+        if node.capacity_type != "spot":
+            return True
+        in_pool = [
+            n for n in there if (n.capacity_type, n.zone, n.instance_type) == ("spot", node.zone, node.instance_type)
+        ]
+        limit = pod.per_spot_pool or third
+        return not limit or len(in_pool) < (limit.count or max(1, len(mine) * limit.percent // 100))
+
+
+def workload(pod: PodSignature) -> tuple[str, str]:
+    """Namespace and name of the workload behind a pod; generated pods carry no template hash."""
+    return pod.namespace, pod.owner_key.split("/", 1)[-1]
 
 
 def tolerates(pod: PodSignature, node: Node) -> bool:

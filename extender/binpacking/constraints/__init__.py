@@ -10,6 +10,7 @@ from extender.binpacking.constraints.capacity import Capacity
 from extender.binpacking.constraints.constraint import Constraint
 from extender.binpacking.constraints.demand import Demand
 from extender.binpacking.constraints.host_ports import HostPorts
+from extender.binpacking.constraints.replica_limit import ReplicaLimits
 from extender.binpacking.constraints.spread import HardSpread
 
 CONSTRAINTS: Final[tuple[Constraint, ...]] = (
@@ -19,4 +20,5 @@ CONSTRAINTS: Final[tuple[Constraint, ...]] = (
     RequiredAntiAffinity(),
     RequiredAffinity(),
     HardSpread(),
+    ReplicaLimits(),
 )

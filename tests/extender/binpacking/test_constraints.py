@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from ortools.sat.python import cp_model
 
@@ -12,13 +14,14 @@ from extender.binpacking.constraints.capacity import Capacity, unit
 from extender.binpacking.constraints.constraint import Constraint
 from extender.binpacking.constraints.demand import Demand
 from extender.binpacking.constraints.host_ports import HostPorts
+from extender.binpacking.constraints.replica_limit import ReplicaLimits
 from extender.binpacking.constraints.spread import HardSpread
 from extender.binpacking.instance import build_instance
 from extender.binpacking.variables import PackingVariables
 from extender.snapshot import NodeInfo
 from stowplan.model.keys import ZONE
 from stowplan.model.node import Node
-from stowplan.model.pod import HostPort, PodSignature
+from stowplan.model.pod import HostPort, PodSignature, ReplicaLimit
 from tests.support.clusters import GIB, make_info, make_node, make_signature, make_snapshot, spread, term
 
 Fixed = dict[tuple[str, str], int]
@@ -141,3 +144,34 @@ def test_spread_counts_residents_and_other_items_that_match() -> None:
     # z1 has a resident: one more there makes 2 against 0
     assert not feasible(HardSpread(), nodes, {web: 2}, {("web", "a"): 1})
     assert feasible(HardSpread(), nodes, {web: 2}, {("web", "c"): 1})
+
+
+SPOT: dict[str, Any] = {"capacity_type": "spot", "instance_type": "m5.large"}
+
+
+@pytest.mark.parametrize(("placed", "expected"), [(2, True), (3, False)])
+def test_replicas_per_node_with_those_that_stand_there(placed: int, expected: bool) -> None:
+    web = make_signature("web", per_node=ReplicaLimit(count=3))
+    node = make_info(A, {make_signature("web", cpu=1): 1})  # of the same owner, so it counts: 1 + 2 = 3
+    assert feasible(ReplicaLimits(), [node, B], {web: 4}, {("web", "a"): placed}) is expected
+
+
+def test_replicas_per_spot_pool_count_over_its_nodes_and_not_on_demand() -> None:
+    web = make_signature("web", per_spot_pool=ReplicaLimit(percent=50))  # of 4 pods: 2
+    spot: list[Node | NodeInfo] = [
+        make_node("a", zone="z1", **SPOT),
+        make_node("b", zone="z1", **SPOT),
+        make_node("c", zone="z2", **SPOT),
+        B,
+    ]
+    assert feasible(ReplicaLimits(), spot[:3], {web: 4}, {("web", "a"): 1, ("web", "b"): 1, ("web", "c"): 2})
+    assert not feasible(ReplicaLimits(), spot[:3], {web: 4}, {("web", "a"): 1, ("web", "b"): 2})
+    assert feasible(ReplicaLimits(), [A, B], {web: 4}, {("web", "a"): 4})
+
+
+def test_a_limit_binds_where_a_pod_that_asks_for_it_goes_and_counts_the_whole_service() -> None:
+    new = make_signature("new", owner_key="ReplicaSet/web", per_node=ReplicaLimit(count=2))
+    old = make_signature("old", owner_key="ReplicaSet/web")
+    pending = {new: 2, old: 4}
+    assert feasible(ReplicaLimits(), [A, B], pending, {("new", "a"): 1, ("old", "a"): 1, ("old", "b"): 3})
+    assert not feasible(ReplicaLimits(), [A, B], pending, {("new", "a"): 1, ("old", "a"): 2})

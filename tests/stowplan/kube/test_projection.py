@@ -14,7 +14,7 @@ import pytest
 
 from stowplan.kube.projection import Namespace, SignatureInterner, project_namespace, project_node, project_pod
 from stowplan.model.node import Node
-from stowplan.model.pod import HostPort, Owner, Pod
+from stowplan.model.pod import HostPort, Owner, Pod, ReplicaLimit
 from stowplan.model.quantity import QuantityError
 from stowplan.model.selectors import Expression, LabelSelector, NodeSelectorTerm, Taint, Toleration
 
@@ -156,6 +156,12 @@ def test_daemon_pods_share_once_they_are_bound() -> None:
     assert daemon("n1", "n1").signature is daemon("n2", "n2").signature
     waiting = daemon("n1").signature.required_nodes
     assert waiting == (NodeSelectorTerm(fields=(Expression("metadata.name", "In", ("n1",)),)),)
+
+
+def test_limits_of_replicas_come_from_annotations_and_nonsense_is_no_limit() -> None:
+    written = pod(annotations={"stowplan.dev/max-per-node": "2", "stowplan.dev/max-per-spot-pool": "30%"}).signature
+    assert (written.per_node, written.per_spot_pool) == (ReplicaLimit(count=2), ReplicaLimit(percent=30))
+    assert pod(annotations={"stowplan.dev/max-per-node": "few"}).signature.per_node is None
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,123 @@
+"""What decides between placements of one price: each soft term with a known answer, in the plan and in numbers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from extender.binpacking.discomfort import terms_of
+from extender.binpacking.feasibility import Packing
+from extender.binpacking.instance import build_instance
+from extender.binpacking.planning import make_plan
+from extender.snapshot import NodeInfo, Snapshot
+from stowplan.model.builtin_classes import BUILTIN_CLASSES
+from stowplan.model.keys import CAPACITY_TYPE, HOSTNAME, ZONE
+from stowplan.model.node import Node
+from stowplan.model.pod import PodAffinityTerm, PodSignature, PreferredNodes, ReplicaLimit
+from stowplan.model.selectors import Expression, NodeSelectorTerm
+from tests.support.clusters import app_selector, make_info, make_node, make_signature, make_snapshot
+
+OLD = make_signature("old", cpu=1)
+
+
+def plan(nodes: list[Node | NodeInfo], pending: dict[PodSignature, int]) -> dict[PodSignature, dict[str, int]]:
+    made = make_plan(make_snapshot(nodes, pending), None, BUILTIN_CLASSES, time_limit_s=0, work_limit=1.0)
+    return {signature: dict(slots) for signature, slots in made.slots.items()}
+
+
+def in_use(*names: str, **changes: Any) -> list[Node | NodeInfo]:
+    """Nodes on which something stands, so that price does not tell them apart."""
+    return [make_info(make_node(name, **changes), {OLD: 1}) for name in names]
+
+
+def prefers(app: str, weight: int, key: str = HOSTNAME) -> PodAffinityTerm:
+    return PodAffinityTerm(app_selector(app), key, ("shop",), weight=weight)
+
+
+def costs(snapshot: Snapshot, placed: dict[str, dict[str, int]]) -> dict[str, int]:
+    """The soft terms of placing pods of an app on nodes."""
+    instance = build_instance(snapshot, BUILTIN_CLASSES)
+    packing = Packing(instance)
+    names = [place.node.name for place in instance.bins]
+    apps = [dict(item.signature.labels)["app"] for item in instance.items]
+    for app, nodes in placed.items():
+        for node, count in nodes.items():
+            for _ in range(count):
+                packing.add(apps.index(app), names.index(node))
+    return terms_of(packing)
+
+
+def test_pods_that_avoid_each_other_spread_and_those_that_like_each_other_meet() -> None:
+    avoiding = make_signature("web", preferred_affinity=(prefers("web", -100),))
+    assert plan(in_use("a", "b"), {avoiding: 2})[avoiding] == {"a": 1, "b": 1}
+    liking = make_signature("web", preferred_affinity=(prefers("web", 100),))
+    assert sorted(plan(in_use("a", "b"), {liking: 2})[liking].values()) == [2]
+
+
+def test_company_that_stands_already_attracts_or_repels() -> None:
+    near = make_signature("web", preferred_affinity=(prefers("db", 10, ZONE),))
+    far = make_signature("web", preferred_affinity=(prefers("db", -10, ZONE),))
+    nodes: list[Node | NodeInfo] = [
+        make_info(make_node("a", zone="z1"), {OLD: 1}),
+        make_info(make_node("b", zone="z2"), {make_signature("db"): 1}),
+    ]
+    assert plan(nodes, {near: 1})[near] == {"b": 1}
+    assert plan(nodes, {far: 1})[far] == {"a": 1}
+
+
+def test_company_that_comes_with_the_same_plan_counts() -> None:
+    web = make_signature("web", preferred_affinity=(prefers("db", 10),))
+    pinned = make_signature("db", node_selector=(Expression(HOSTNAME, "In", ("b",)),))
+    assert plan(in_use("a", "b"), {web: 1, pinned: 1})[web] == {"b": 1}
+
+
+@pytest.mark.parametrize(
+    ("weight", "app", "placed", "expected"),
+    [
+        (7, "web", {"a": 3}, 70),  # the first of the group is alone when it comes: 1 x 10 x 7
+        (7, "web", {"a": 2, "b": 1}, 140),  # one on each node
+        (7, "db", {"a": 3}, 210),  # nobody of db anywhere: all three
+        (-7, "web", {"a": 3}, 140),  # the second and the third
+        (-7, "db", {"a": 3}, 0),
+    ],
+)
+def test_company_in_numbers(weight: int, app: str, placed: dict[str, int], expected: int) -> None:
+    web = make_signature("web", preferred_affinity=(prefers(app, weight),))
+    assert costs(make_snapshot(in_use("a", "b"), {web: 3}), {"web": placed})["company"] == expected
+
+
+def test_a_class_goes_to_the_capacity_it_prefers_among_nodes_of_one_price() -> None:
+    nodes = in_use("a") + in_use("b", capacity_type="spot")
+    standard = make_signature("web", workload_class="standard")
+    elastic = make_signature("web", workload_class="elastic")
+    assert plan(nodes, {standard: 1})[standard] == {"a": 1}
+    assert plan(nodes, {elastic: 1})[elastic] == {"b": 1}
+    # standard: on-demand 80, spot 20: 60 points below; times 10
+    assert costs(make_snapshot(nodes, {standard: 1}), {"web": {"b": 1}})["preferences"] == 600
+
+
+def test_a_preference_that_the_pod_brings_along_is_not_counted_twice() -> None:
+    liked = NodeSelectorTerm((Expression(CAPACITY_TYPE, "In", ("on-demand",)),))
+    web = make_signature("web", workload_class="standard", preferred_nodes=(PreferredNodes(liked, 80),))
+    assert costs(make_snapshot(in_use("b", capacity_type="spot"), {web: 1}), {"web": {"b": 1}})["preferences"] == 800
+
+
+def test_critical_replicas_are_not_all_lost_with_one_node_or_one_pool() -> None:
+    """Tier 0 with hostSkewDivisor 3: 34 % of 6 is 2 on a node, and 2 in a spot pool; without a limit one node would do."""
+    critical = make_signature("web", cpu=100, workload_class="critical")
+    assert sorted(plan([make_node(n) for n in "abcd"], {critical: 6})[critical].values()) == [2, 2, 2]
+    standard = make_signature("web", cpu=100, workload_class="standard")
+    assert plan([make_node(n) for n in "abcd"], {standard: 6})[standard] == {"a": 6}
+    spot = [make_node(n, capacity_type="spot", instance_type="m5.large", zone="z1", price=1) for n in "ab"]
+    dear = [make_node(n) for n in "cd"]
+    slots = plan([*spot, *dear], {critical: 6})[critical]
+    assert (slots.get("a", 0) + slots.get("b", 0), slots["c"], slots["d"]) == (2, 2, 2)
+
+
+def test_what_a_limit_leaves_out_says_so() -> None:
+    web = make_signature("web", per_node=ReplicaLimit(count=2))
+    made = make_plan(make_snapshot([make_node("a")], {web: 3}), None, BUILTIN_CLASSES, time_limit_s=0)
+    (unplaced,) = made.unplaced
+    assert (unplaced.count, unplaced.reason) == (1, "ReplicaLimit")
+    assert str(unplaced.shortfalls[0]) == "pods of web on a node: asked 1, used 2 of 2"
