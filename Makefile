@@ -7,10 +7,10 @@ SOURCES := stowplan webhook extender recommender simulator sandbox demo perf too
 CLUSTER ?= sandbox
 
 .DEFAULT_GOAL := help
-.PHONY: help environment demo test check static lint types contracts integration perf manifests lock clean
+.PHONY: help environment demo test check static lint types contracts integration test-kind perf manifests lock clean
 
 help: ## list the targets
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
 
 environment:
 	@$(PYTHON) tools/environment.py
@@ -20,12 +20,12 @@ demo: environment ## the main job: a real trace on a real control plane, with an
 
 test: environment ## everything CI runs: the checks, every law at length, and the tests on a real control plane
 	@$(MAKE) --no-print-directory -j2 --output-sync=target static
-	@$(BIN)/python -m pytest -q -n $(WORKERS) -m "not integration" $(COVERAGE)
+	@$(BIN)/python -m pytest -q -n $(WORKERS) -m "not integration and not kind" $(COVERAGE)
 	@$(MAKE) --no-print-directory integration
 
 check: environment ## the fast loop, under a minute: lint, types, import contracts, unit tests, coverage
 	@$(MAKE) --no-print-directory -j2 --output-sync=target static
-	@HYPOTHESIS_PROFILE=quick $(BIN)/python -m pytest -q -n $(WORKERS) -m "not integration and not slow" $(COVERAGE)
+	@HYPOTHESIS_PROFILE=quick $(BIN)/python -m pytest -q -n $(WORKERS) -m "not integration and not slow and not kind" $(COVERAGE)
 
 static: lint types contracts
 
@@ -44,14 +44,18 @@ integration: environment ## tests on a real control plane (built once, then cach
 	@$(BIN)/stowplan sandbox build
 	@$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile -m integration
 
+test-kind: environment ## a small end-to-end test in a real kind cluster (needs docker and kind; see docs/kind.md)
+	@$(BIN)/python -m pytest -q -m kind tests/kind
+
 perf: environment ## measure; results in build/perf
 	@$(BIN)/python -m perf --output build/perf $(PERF)
 
 manifests: environment ## write the generated manifests
 	@$(BIN)/stowplan manifests
 
-lock: environment ## renew requirements.lock from pyproject.toml (needs uv)
+lock: environment ## renew both locks from pyproject.toml (needs uv)
 	@uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --extra dev pyproject.toml -o requirements.lock
+	@uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header -c requirements.lock pyproject.toml -o requirements-runtime.lock
 
 clean: ## remove what the targets made (the sandbox's binaries stay in the cache)
 	@rm -rf .venv .venv.lock build .mypy_cache .ruff_cache .pytest_cache .hypothesis
