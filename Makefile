@@ -5,6 +5,7 @@ WORKERS := 2
 COVERAGE := --cov --cov-report=html:build/coverage --cov-report=term:skip-covered
 SOURCES := stowplan webhook extender recommender simulator sandbox demo perf tools tests
 CLUSTER ?= sandbox
+export KIND_CLUSTER KIND_NODE_IMAGE KIND_BASE_IMAGE KIND_BUILD_ARGS KIND_CONFIG KIND_KEEP
 
 .DEFAULT_GOAL := help
 .PHONY: help environment demo test check static lint types contracts integration test-kind perf manifests lock clean
