@@ -14,8 +14,17 @@ from typing import Final
 from stowplan.model.sizes import named_size
 from stowplan.model.workload_class import ColdStart
 
-FEATURES: Final[Mapping[str, float]] = {"image": 4.0, "container": 2.0, "namespace": 1.0, "class": 1.0, "language": 1.0}
-"""What makes two containers similar, and how much: the image's repository says most."""
+FEATURES: Final[Mapping[str, float]] = {
+    "image": 4.0,
+    "container": 2.0,
+    "command": 2.0,
+    "app": 2.0,
+    "siblings": 1.0,
+    "namespace": 1.0,
+    "class": 1.0,
+    "language": 1.0,
+}
+"""What makes two containers similar, and how much: the image's repository says most (`recommender.features`)."""
 LEAST_SIMILARITY: Final = 3.0
 LEAST_PEERS: Final = 3
 DAY_VARIANCE: Final = 0.25

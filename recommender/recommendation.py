@@ -9,12 +9,11 @@ from typing import Final
 
 import numpy as np
 
-from recommender.amounts import Floats
-from recommender.grid import CPU_GRID, CPU_THRESHOLD, MEMORY_THRESHOLD, Changed, change, rounded, shrink_allowed
 from recommender.history import History, Window, window
 from recommender.prices import Prices
 from recommender.risk import Levels, Risk, declared, start_levels
-from recommender.sizing import Sizes, sizes, staffing
+from recommender.sized import Before, Sized, settle, staffing_floors, whole
+from recommender.sizing import sizes
 from stowplan.model.profile import Confidence
 from stowplan.model.workload_class import Cost, WorkloadClass
 
@@ -100,20 +99,6 @@ def recommend(
             )
 
 
-@dataclass(frozen=True, slots=True)
-class _Pass:
-    """The columns of one chunk."""
-
-    wclass: WorkloadClass
-    risk: Risk
-    of: Window
-    levels: Levels
-    found: Sizes
-    staffed: Floats
-    cpu: Changed
-    memory: Changed
-
-
 def _chunk(
     subjects: Sequence[Subject], today: int, wclass: WorkloadClass, risk: Risk, prices: Prices
 ) -> Iterator[Recommendation]:
@@ -123,69 +108,38 @@ def _chunk(
         np.array([start_cpu if s.cpu_level is None else s.cpu_level for s in subjects]),
         np.array([start_memory if s.memory_level is None else s.memory_level for s in subjects]),
     )
-    found = sizes(of, wclass, risk, levels)
-    staffed = _staffed(subjects, wclass)
-    wanted = np.where(np.isfinite(found.cpu), np.maximum(found.cpu, staffed), np.nan)
+    since = np.array([s.hours_since_change for s in subjects])
     old_cpu = np.array([s.cpu or np.nan for s in subjects], dtype=np.float64)
     old_memory = np.array([s.memory or np.nan for s in subjects], dtype=np.float64)
-    since = np.array([s.hours_since_change for s in subjects])
-    may_shrink = shrink_allowed(wclass, of.known.sum(axis=1) * 24.0)
-    cpu = change(old_cpu, wanted, wclass.step, CPU_THRESHOLD, since, may_shrink)
-    memory = change(old_memory, found.memory, wclass.step, MEMORY_THRESHOLD, since, may_shrink)
-    columns = _Pass(wclass, risk, of, levels, found, staffed, cpu, memory)
+    staffed = staffing_floors([(s.busy_cores, s.replicas) for s in subjects], wclass)
+    before = Before(old_cpu, old_memory, since, since)
+    found = sizes(of, wclass, risk, levels)
+    sized = settle(found, wclass, risk, levels, staffed, before, of.known.sum(axis=1) * 24.0)
     for row, subject in enumerate(subjects):
         if np.isfinite(found.cpu[row]):
-            yield _one(subject, row, columns, prices)
+            yield _one(subject, row, of, sized, prices)
 
 
-def _staffed(subjects: Sequence[Subject], wclass: WorkloadClass) -> Floats:
-    """The staffing floor of each on the grid, millicores."""
-    factor = wclass.cpu.staffing_factor_thousandths
-    floors = [staffing(s.busy_cores, s.replicas, factor) if factor else 0 for s in subjects]
-    return rounded(np.minimum(np.array(floors, dtype=np.float64), wclass.bounds.cpu_max), CPU_GRID)
-
-
-def _one(subject: Subject, row: int, of: _Pass, prices: Prices) -> Recommendation:
-    days = int(of.of.known[row].sum())
-    cpu, memory = _whole(of.cpu.value[row]), _whole(of.memory.value[row])
+def _one(subject: Subject, row: int, of: Window, sized: Sized, prices: Prices) -> Recommendation:
+    days = int(of.known[row].sum())
+    cpu, memory = whole(sized.cpu.value[row]), whole(sized.memory.value[row])
     saving = prices.of(
         subject.cpu - cpu if subject.cpu else 0, subject.memory - memory if subject.memory and memory else 0
     )
-    by_staffing = bool(of.staffed[row] > of.found.cpu[row])
     provenance = Provenance(
-        "staffing" if by_staffing else "usage",
-        _formula(row, of),
-        int(of.of.samples[row].sum()),
+        "staffing" if sized.by_staffing(row) else "usage",
+        sized.formula(row),
+        int(of.samples[row].sum()),
         days,
-        _clamps(row, of, by_staffing=by_staffing),
+        sized.clamps(row),
         saving,
     )
     return Recommendation(
-        subject.key, cpu, memory, confidence(days, of.wclass), float(of.found.overrun[row]), of.risk, provenance
-    )
-
-
-def _whole(value: float) -> int:
-    return int(value) if np.isfinite(value) else 0
-
-
-def _clamps(row: int, of: _Pass, *, by_staffing: bool) -> tuple[str, ...]:
-    rules = (
-        ("class bounds", of.found.clamped[row]),
-        ("staffing floor", by_staffing),
-        ("cpu step", of.cpu.step_limited[row]),
-        ("cpu held", of.cpu.held[row]),
-        ("memory step", of.memory.step_limited[row]),
-        ("memory held", of.memory.held[row]),
-    )
-    return tuple(name for name, applied in rules if applied)
-
-
-def _formula(row: int, of: _Pass) -> str:
-    risk, levels = of.risk, of.levels
-    basis = "mean use, above" if of.found.floored_by_mean[row] else "least with"
-    return (
-        f"cpu {of.found.cpu_raw[row]:.0f}m: {basis} predicted overrun within {risk.overrun:.1%} of time and unmet demand within"
-        f" {risk.unmet:.1%} of use, at level {levels.cpu[row]:.2g};"
-        f" memory: least with P(breach day) within {risk.breach:.1%}, at level {levels.memory[row]:.2g}"
+        subject.key,
+        cpu,
+        memory,
+        confidence(days, sized.wclass),
+        float(sized.found.overrun[row]),
+        sized.risk,
+        provenance,
     )

@@ -1,4 +1,4 @@
-"""From the JSON of a ReplicaSet, StatefulSet or Job to the number of pods it wants."""
+"""From the JSON of a ReplicaSet, StatefulSet or Job to the number of pods it wants, and to what controls it."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from datetime import datetime
 from typing import Final, TypedDict
 
 import msgspec
+
+from stowplan.model.workload import Controller, controller_by_name
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,3 +111,50 @@ def _wanting(kind: str, meta: _Meta, desired: int) -> PodOwner | None:
     if desired <= 0 or meta.get("deletionTimestamp"):
         return None
     return PodOwner(meta.get("namespace", ""), kind, meta.get("name", ""), desired)
+
+
+@dataclass(frozen=True, slots=True)
+class OwnerLink:
+    """A ReplicaSet or Job that is controlled by something else than its name tells."""
+
+    namespace: str
+    name: str
+    controller: Controller
+
+
+class _OwnerReference(TypedDict, total=False):
+    apiVersion: str
+    kind: str
+    name: str
+    controller: bool | None
+
+
+class _Linked(TypedDict, total=False):
+    name: str
+    namespace: str
+    labels: dict[str, str] | None
+    ownerReferences: list[_OwnerReference] | None
+
+
+class _LinkedObject(msgspec.Struct):
+    metadata: _Linked
+
+
+_LINKED: Final = msgspec.json.Decoder(_LinkedObject)
+
+
+def project_owner_link(kind: str, raw: bytes | msgspec.Raw) -> OwnerLink | None:
+    """What controls an object of the kind, or None where nothing does, or what its name tells: most objects then cost nothing.
+
+    Raises:
+        msgspec.DecodeError: no object.
+    """
+    meta = _LINKED.decode(raw).metadata
+    for owner in meta.get("ownerReferences") or ():
+        if owner.get("controller"):
+            found = Controller(owner.get("kind", ""), owner.get("name", ""), owner.get("apiVersion", ""))
+            named = controller_by_name(Controller(kind, meta.get("name", "")), meta.get("labels") or {})
+            if named is not None and named[:2] == found[:2]:
+                return None
+            return OwnerLink(meta.get("namespace", ""), meta.get("name", ""), found)
+    return None
