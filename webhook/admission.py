@@ -26,13 +26,14 @@ from webhook.decision import APPLY, OBSERVE, Facts, build_record, encode_record
 from webhook.eligibility import skip_reason
 from webhook.explanation import explain
 from webhook.intent import Intent, PodMode, read_intent
+from webhook.learned import ProfileRecommender
 from webhook.limits import set_limits
 from webhook.matcher import Match, resolve_class
 from webhook.mutation import apply_effects, apply_sizes, write_output
 from webhook.patch import PatchError, check_pod, copy_json, make_patch
 from webhook.qos import QoS, qos_of
 from webhook.quota import limits_counted
-from webhook.recommendation import ColdStartRecommender, Recommender
+from webhook.recommendation import Recommender
 from webhook.reentry import restore
 from webhook.review import AdmissionRequest
 from webhook.scheduling import Effects, effects_of
@@ -52,7 +53,6 @@ _ATTEMPTS: Final = (
     frozenset({SIZE, PRIORITY, PLACEMENT}),
 )
 """What is given up, in this order, where the quota or a LimitRange has no room for the whole decision."""
-_COLD_START: Final = ColdStartRecommender()
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,10 +89,14 @@ class _Plan:
     """Why no size was set although one was due."""
 
 
-def decide(request: AdmissionRequest, state: ClusterState, recommender: Recommender = _COLD_START) -> Verdict:
-    """The verdict. Never raises: a pod the API server would refuse anyway, and any fault of ours, is allowed without a patch."""
+def decide(request: AdmissionRequest, state: ClusterState, recommender: Recommender | None = None) -> Verdict:
+    """The verdict. Never raises: a pod the API server would refuse anyway, and any fault of ours, is allowed without a patch.
+
+    Without a recommender the state's profiles are used.
+    """
     try:
-        return _decide(request, state, recommender)
+        known = recommender or ProfileRecommender(state.profiles, state.now_s, state.profile_max_age_s)
+        return _decide(request, state, known)
     except (PodError, QuantityError) as error:
         return Verdict(Outcome.ERROR, Reason.INVALID_POD, str(error))
     except PatchError as error:
@@ -213,7 +217,8 @@ def _plan(case: _Case, without: frozenset[str], why: Reason | None) -> _Plan:
 def _conclude(case: _Case, plan: _Plan, decided: dict[str, Any]) -> Verdict:
     reason = _reason(case, plan)
     label = case.match.workload_class.label
-    facts = Facts(case.terms.workload.identity, label, OBSERVE if case.observe else APPLY, reason, _inputs(case, plan))
+    mode = OBSERVE if case.observe else APPLY
+    facts = Facts(case.terms.workload.identity, label, mode, reason, _inputs(case, plan), _risk(plan))
     record = build_record(facts, plan.sizings, plan.effects, case.base["spec"])
     why = explain(
         case.match.workload_class.name, plan.sizings, plan.effects, observe=case.observe, pod_level=case.pod_level
@@ -243,6 +248,11 @@ def _reason(case: _Case, plan: _Plan) -> Reason:
     if case.pod_level:
         return Reason.POD_LEVEL_RESPECTED
     return next(s.reason for s in plan.sizings if s.container.role is Role.MAIN)
+
+
+def _risk(plan: _Plan) -> Mapping[str, Any]:
+    """Declared and achieved, where the main container's size was learned."""
+    return next((s.recommendation.risk for s in plan.sizings if s.recommendation and s.recommendation.risk), {})
 
 
 def _inputs(case: _Case, plan: _Plan) -> dict[str, str | int]:

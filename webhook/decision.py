@@ -1,7 +1,8 @@
 """The decision record: what was decided and from what, small enough for an annotation, complete enough to be undone.
 
 `{"id", "class", "mode", "reason", "limitedBy", "inputs", "main", "cpu": {"from", "ideal", "set"}, "memory", "limits", "others",
-"effects", "notChosen"}`: the main container's sizes stand at the top, the other containers' by name under `others`.
+"effects", "notChosen", "learned", "risk"}`: the main container's sizes stand at the top, the other containers' by name under `others`.
+`learned` has the provenance by container, `risk` what was declared and achieved, in parts per million.
 A value is text as the API writes it; `from` is what the received pod said (null: nothing).
 """
 
@@ -9,8 +10,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from stowplan.model.quantity import format_amount
@@ -18,13 +19,11 @@ from stowplan.model.reasons import Reason
 from webhook.containers import COMPUTE, Container, Role
 from webhook.limits import NO_LIMIT
 from webhook.scheduling import Effects
-from webhook.sizing import Sizing
+from webhook.sizing import Sizing, main_first
 
 MAX_BYTES: Final = 2048
 OBSERVE: Final = "Observe"
 APPLY: Final = "Apply"
-_DETAILS: Final = ("notChosen", "inputs")
-"""Left out first when a record is too large."""
 _SIZES: Final = ("main", *COMPUTE, "limits", "others")
 
 
@@ -38,6 +37,8 @@ class Facts:
     mode: str
     reason: Reason
     inputs: Mapping[str, str | int]
+    risk: Mapping[str, Any] = field(default_factory=dict)
+    """Declared and achieved, where sizes were learned."""
 
 
 def build_record(facts: Facts, sizings: Sequence[Sizing], effects: Effects, spec: Mapping[str, Any]) -> dict[str, Any]:
@@ -53,6 +54,8 @@ def build_record(facts: Facts, sizings: Sequence[Sizing], effects: Effects, spec
         **sizes,
         "effects": _effects(effects, spec),
         "notChosen": [{"option": option, "why": why} for option, why in effects.not_chosen],
+        "learned": _learned(sizings),
+        "risk": dict(facts.risk),
     }
     record = {key: value for key, value in record.items() if value not in ([], {})}
     return _cut(record, facts, sizings)
@@ -84,17 +87,53 @@ def fingerprint(value: Any) -> str:
     return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:8]
 
 
+def _learned(sizings: Sequence[Sizing]) -> dict[str, Any]:
+    """Provenance by container, the main one first."""
+    found = {s.container.name: dict(s.recommendation.learned) for s in main_first(sizings) if s.recommendation}
+    return {name: learned for name, learned in found.items() if learned}
+
+
 def _cut(record: dict[str, Any], facts: Facts, sizings: Sequence[Sizing]) -> dict[str, Any]:
-    for key in _DETAILS:
+    """Details are left out until the record fits, the least important first."""
+    for leave_out in _DETAILS:
         if len(encode_record(record).encode()) <= MAX_BYTES:
             return record
-        record.pop(key, None)
+        leave_out(record)
     if len(encode_record(record).encode()) <= MAX_BYTES:
         return record
     for key in _SIZES:
         record.pop(key, None)
     final = current_sizes([_final(s) for s in sizings])
     return {**record, "id": decision_id(facts.identity, facts.class_label, facts.mode, final), "shortened": True}
+
+
+def _only_main(record: dict[str, Any]) -> None:
+    record["learned"] = dict(list(record.get("learned", {}).items())[:1])
+
+
+def _without_formulas(record: dict[str, Any]) -> None:
+    record["learned"] = {
+        name: {key: value for key, value in learned.items() if key != "formula"}
+        for name, learned in record.get("learned", {}).items()
+    }
+
+
+def _without(key: str) -> Callable[[dict[str, Any]], None]:
+    def leave_out(record: dict[str, Any]) -> None:
+        record.pop(key, None)
+
+    return leave_out
+
+
+_DETAILS: Final = (
+    _without("notChosen"),
+    _only_main,
+    _without_formulas,
+    _without("risk"),
+    _without("learned"),
+    _without("inputs"),
+)
+"""What is left out of a record that is too large, in this order."""
 
 
 def _final(sizing: Sizing) -> Container:

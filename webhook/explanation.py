@@ -12,7 +12,7 @@ from webhook.containers import COMPUTE, Role
 from webhook.scheduling import Effects
 from webhook.sizing import Sizing
 
-_MAX: Final = 480
+_MAX: Final = 720
 _UNITS: Final = {"cpu": "CPU", "memory": "memory"}
 _LIMITED: Final = {
     Reason.CLAMPED_MIN: "raised to a minimum",
@@ -45,7 +45,7 @@ def explain(class_name: str, sizings: Sequence[Sizing], effects: Effects, *, obs
 
 
 def _worth_telling(sizing: Sizing) -> bool:
-    return sizing.container.role is not Role.INIT and (sizing.changes or sizing.container.role is Role.MAIN)
+    return sizing.changes or sizing.container.role is Role.MAIN
 
 
 def _container(sizing: Sizing, *, observe: bool) -> str:
@@ -71,6 +71,8 @@ def _kept(sizing: Sizing) -> str:
 
 
 def _advice(sizing: Sizing) -> str:
+    if sizing.reason is Reason.REGRESSION_HALT and sizing.recommendation is not None:
+        return f" (not replaced: stepped back because of {sizing.recommendation.halt})"
     return f" (advised: {_amounts(sizing.ideal)})" if sizing.ideal else ""
 
 

@@ -9,15 +9,20 @@ from typing import Any, Final
 from stowplan.model.builtin_classes import BUILTIN_CLASSES
 from stowplan.model.class_codec import parse_workload_class, parse_workload_policy
 from stowplan.model.keys import GROUP, ZONE
+from stowplan.model.profile_codec import KIND as PROFILE_KIND
+from stowplan.model.profile_codec import parse_profile
 from stowplan.model.reasons import Outcome, Reason
+from stowplan.model.workload import WorkloadKey
 from webhook.admission import decide
 from webhook.containers import PodError, check_shape, read_containers
 from webhook.documents import Document, read_files
 from webhook.limit_range import LimitRange, parse_limit_range
 from webhook.patch import copy_json, diff
+from webhook.profiles import CHECKPOINT_LABEL, LearnedProfile, latest, learned_from
 from webhook.quota import Quota, parse_quota
 from webhook.review import AdmissionRequest
 from webhook.state import BUILTIN_PRIORITY_CLASSES, ClusterState, parse_priority_class
+from webhook.stores import PerTarget
 from webhook.templates import POD_KINDS, complete, pod_of
 
 ASSUMED_ZONES: Final = 3
@@ -86,19 +91,34 @@ def read_state(paths: Iterable[str], standard_input: str = "") -> ClusterState:
     )
 
 
-def check_profiles(paths: Iterable[str], standard_input: str = "") -> int:
-    """How many WorkloadProfile documents the files hold. Sizes from them come with the recommender; here they are only checked.
+def read_profiles(
+    paths: Iterable[str], standard_input: str = "", namespace: str | None = None
+) -> dict[WorkloadKey, LearnedProfile]:
+    """The profiles of the files by workload, as the webhook would keep them; objects with a checkpoint label are left out.
+
+    Args:
+        paths: files; `-` is the standard input.
+        standard_input: its text.
+        namespace: of objects that name none; None is `default`.
 
     Raises:
-        PolicyFileError: a document is no WorkloadProfile, or one without its target.
+        PolicyFileError: a document is no WorkloadProfile, or a field of it is wrong.
     """
-    count = 0
+    store = PerTarget[LearnedProfile, LearnedProfile](latest)
     for document in read_files(paths, standard_input):
+        value = document.value
         if document.error:
             raise PolicyFileError(f"{document.source}: {document.error}")
-        _check_profile(document)
-        count += 1
-    return count
+        if not isinstance(value, dict) or value.get("kind") != PROFILE_KIND:
+            raise PolicyFileError(f"{document.source}: kind: write {PROFILE_KIND} objects of {GROUP}")
+        try:
+            if CHECKPOINT_LABEL not in ((value.get("metadata") or {}).get("labels") or {}):
+                profile = parse_profile(value)
+                unnamed = not (value.get("metadata") or {}).get("namespace")
+                store.upsert(learned_from(replace(profile, namespace=namespace) if unnamed and namespace else profile))
+        except (ValueError, TypeError, AttributeError) as error:
+            raise PolicyFileError(f"{document.source}: {_plain(error)}") from error
+    return store.values
 
 
 def mutate_documents(
@@ -173,19 +193,6 @@ def mapping_of(obj: Mapping[str, Any], key: str) -> Mapping[str, Any]:
 
 def _zone(obj: Mapping[str, Any]) -> str:
     return str((mapping_of(obj, "metadata").get("labels") or {}).get(ZONE, ""))
-
-
-def _check_profile(document: Document) -> None:
-    value = document.value
-    if not isinstance(value, dict) or value.get("kind") != "WorkloadProfile":
-        raise PolicyFileError(f"{document.source}: kind: write WorkloadProfile objects of {GROUP}")
-    try:
-        target = mapping_of(mapping_of(value, "spec"), "targetRef")
-    except ValueError as error:
-        raise PolicyFileError(f"{document.source}: spec.targetRef: {error}") from error
-    for key in ("kind", "name"):
-        if not isinstance(target.get(key), str) or not target[key]:
-            raise PolicyFileError(f"{document.source}: spec.targetRef.{key}: is missing; name the workload")
 
 
 def _plain(error: Exception) -> str:

@@ -1,10 +1,10 @@
-"""What a container should get. The protocol is the seam for learned sizes; this module knows the size table only."""
+"""What a container should get. The protocol is the seam for learned sizes (`webhook.learned`); this module knows the size table only."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 from stowplan.model.reasons import Reason
 from stowplan.model.sizes import named_size
@@ -15,16 +15,20 @@ from webhook.workload import Workload
 
 @dataclass(frozen=True, slots=True)
 class Recommendation:
-    """Target and bounds per resource (`cpu` in millicores, `memory` in bytes); a resource left out is unknown."""
+    """Target per resource (`cpu` in millicores, `memory` in bytes); a resource left out is unknown."""
 
     target: Mapping[str, int]
-    lower: Mapping[str, int]
-    upper: Mapping[str, int]
     reason: Reason
     provenance: str
     """How it came about, for people: `cold start, size m/general`."""
     inputs: Mapping[str, str | int] = field(default_factory=dict)
     """For the decision record."""
+    learned: Mapping[str, Any] = field(default_factory=dict)
+    """For the decision record: where a learned size is from."""
+    risk: Mapping[str, Any] = field(default_factory=dict)
+    """For the decision record: declared and achieved, of the workload under its class."""
+    halt: str = ""
+    """Not empty while the workload is stepped back: what got worse. Then the user's own numbers stand."""
 
 
 class Recommender(Protocol):
@@ -68,4 +72,4 @@ def from_table(
     amounts = dict(zip(COMPUTE, named_size(size, shape), strict=True))
     target = {r: amounts[r] for r in resources}
     text = f"{how}, size {size}/{shape}"
-    return Recommendation(target, target, target, reason, text, {"size": str(size), "shape": str(shape)})
+    return Recommendation(target, reason, text, {"size": str(size), "shape": str(shape)})

@@ -22,6 +22,13 @@ class WebhookSettings:
     )
     metrics_host: str = setting("127.0.0.1", "Address of health and metrics.")
     metrics_port: int = setting(9443, "Port of health and metrics; 0 picks a free one.", minimum=0, maximum=65535)
+    profile_max_age_days: int = setting(
+        14,
+        "A WorkloadProfile that was not renewed for longer says nothing any more: its workload is sized as one without.",
+        unit="d",
+        minimum=1,
+        maximum=3650,
+    )
     drain_seconds: float = setting(
         5.0,
         "How long to go on answering, closing connections, after SIGTERM: longer than an endpoint needs to disappear.",

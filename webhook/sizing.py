@@ -64,8 +64,6 @@ class Sizing:
 def choose(container: Container, terms: Terms) -> Sizing:
     """The size of a container before capping, by precedence."""
     intent, workload_class = terms.intent, terms.workload_class
-    if container.role is Role.INIT:
-        return Sizing(container, Reason.EXPLICIT_RESPECTED)
     if _fixed(container, terms):
         return Sizing(container, Reason.FIXED_BY_USER)
     if intent.named_size is not None and container.role is Role.MAIN:
@@ -79,11 +77,14 @@ def choose(container: Container, terms: Terms) -> Sizing:
 
 def _by_recommendation(container: Container, found: Recommendation, terms: Terms) -> Sizing:
     workload_class = terms.workload_class
-    replaces = workload_class.explicit is Explicit.OVERRIDE or terms.intent.consents
+    agreed = workload_class.explicit is Explicit.OVERRIDE or terms.intent.consents
+    replaces = agreed and not found.halt
     requests = {r: amount for r, amount in found.target.items() if replaces or not container.written(r)}
     if not requests:
         if workload_class.explicit is Explicit.ADVISE:
             return Sizing(container, Reason.EXPLICIT_ADVISED, ideal=dict(found.target), recommendation=found)
+        if agreed:
+            return Sizing(container, Reason.REGRESSION_HALT, ideal=dict(found.target), recommendation=found)
         return Sizing(container, Reason.EXPLICIT_RESPECTED)
     overridden = any(container.written(r) for r in requests)
     return Sizing(

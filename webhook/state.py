@@ -7,12 +7,16 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from stowplan.model.builtin_classes import BUILTIN_CLASSES, PRIORITY_CLASSES
+from stowplan.model.workload import WorkloadKey
 from stowplan.model.workload_class import WorkloadClass, WorkloadPolicy
 from webhook.limit_range import LimitRange
+from webhook.profiles import LearnedProfile
 from webhook.quota import Quota
 
-WorkloadKey = tuple[str, str, str]
-"""Namespace, kind and name of a controlling owner."""
+OwnerKey = tuple[str, str, str]
+"""Namespace, kind and name of a pod's controlling owner."""
+PROFILE_MAX_AGE_S: Final = 14 * 86_400
+"""A profile that nobody has renewed for this long says nothing any more: the longest window that sizes are learned from."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +42,15 @@ class ClusterState:
     """By namespace."""
     priority_classes: Mapping[str, PriorityClass] = field(default_factory=dict)
     scheduler_alive: bool = False
-    replicas: Mapping[WorkloadKey, int] = field(default_factory=dict)
+    replicas: Mapping[OwnerKey, int] = field(default_factory=dict)
+    """By controlling owner."""
     zones: int = 0
     """Zones that have nodes; 0 where none is known."""
+    profiles: Mapping[WorkloadKey, LearnedProfile] = field(default_factory=dict)
+    """By workload."""
+    now_s: int = 0
+    """Unix seconds of the view: what a profile's age and the end of a step back are judged by."""
+    profile_max_age_s: int = PROFILE_MAX_AGE_S
     synced: bool = True
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Generic, NamedTuple, TypeVar
 
 from stowplan.kube.codec import ObjectKey
-from webhook.state import WorkloadKey
+from stowplan.model.workload import WorkloadKey
 
 V = TypeVar("V")
 W = TypeVar("W")
@@ -81,10 +81,62 @@ def _by_name(item: tuple[str, object]) -> str:
     return item[0]
 
 
+@dataclass(frozen=True, slots=True)
+class Targeted(Generic[V]):
+    """A projected object that is about a workload: an autoscaler, a profile."""
+
+    namespace: str
+    name: str
+    target: WorkloadKey
+    value: V
+
+
+class PerTarget(Generic[V, W]):
+    """What all objects about a workload come to, by workload; their target may change."""
+
+    def __init__(self, combine: Callable[[tuple[V, ...]], W]) -> None:
+        self.values: dict[WorkloadKey, W] = {}
+        self._combine = combine
+        self._objects: dict[WorkloadKey, dict[str, V]] = {}
+        self._targets: dict[tuple[str, str], WorkloadKey] = {}
+
+    def replace(self, items: Sequence[Targeted[V]]) -> None:
+        """The collection is exactly this."""
+        self.values, self._objects, self._targets = {}, {}, {}
+        for item in items:
+            self.upsert(item)
+
+    def upsert(self, item: Targeted[V]) -> None:
+        """The object is new or has changed."""
+        place = (item.namespace, item.name)
+        if self._targets.get(place, item.target) != item.target:
+            self._forget(place)
+        self._targets[place] = item.target
+        self._objects.setdefault(item.target, {})[item.name] = item.value
+        self._refresh(item.target)
+
+    def delete(self, key: ObjectKey) -> None:
+        """The object is gone."""
+        self._forget((key.namespace, key.name))
+
+    def _forget(self, place: tuple[str, str]) -> None:
+        target = self._targets.pop(place, None)
+        if target is not None:
+            self._objects[target].pop(place[1])
+            self._refresh(target)
+
+    def _refresh(self, target: WorkloadKey) -> None:
+        objects = self._objects[target]
+        if objects:
+            self.values[target] = self._combine(tuple(value for _, value in sorted(objects.items(), key=_by_name)))
+        else:
+            del self._objects[target], self.values[target]
+
+
 class Replicas:
     """Replica counts of one kind of owner, in a dictionary that the kinds share."""
 
-    def __init__(self, kind: str, counts: dict[WorkloadKey, int]) -> None:
+    def __init__(self, kind: str, counts: dict[tuple[str, str, str], int]) -> None:
         self._kind = kind
         self._counts = counts
 

@@ -11,7 +11,7 @@ from typing import Any, Final, TypeVar
 import msgspec
 
 from stowplan.kube.client import ApiClient
-from stowplan.kube.errors import KubeError, NotFound
+from stowplan.kube.errors import Forbidden, KubeError, NotFound
 from stowplan.kube.paths import (
     JOBS,
     LEASES,
@@ -23,18 +23,21 @@ from stowplan.kube.paths import (
     STATEFUL_SETS,
     WORKLOAD_CLASSES,
     WORKLOAD_POLICIES,
+    WORKLOAD_PROFILES,
     Resource,
 )
 from stowplan.kube.reflector import Handler, Reflector, Selection
 from stowplan.kube.reflector_metrics import ReflectorMetrics
 from stowplan.model.builtin_classes import BUILTIN_CLASSES
 from stowplan.model.class_codec import parse_workload_class, parse_workload_policy
-from stowplan.model.keys import SCHEDULER_NAME, SYSTEM_NAMESPACE, ZONE
+from stowplan.model.keys import SCHEDULER_NAME, SYSTEM_NAMESPACE
 from stowplan.model.workload_class import WorkloadClass, WorkloadPolicy
 from webhook.limit_range import LimitRange, parse_limit_range
+from webhook.profiles import NOT_CHECKPOINTS, LearnedProfile, latest, project_profile
+from webhook.projections import project_lease, project_owner, project_with, project_zone
 from webhook.quota import Quota, parse_quota
-from webhook.state import ClusterState, PriorityClass, WorkloadKey, parse_priority_class
-from webhook.stores import Entry, LeaseRecord, Named, PerNamespace, Replicas, SchedulerLease, Zones
+from webhook.state import PROFILE_MAX_AGE_S, ClusterState, OwnerKey, PriorityClass, parse_priority_class
+from webhook.stores import Named, PerNamespace, PerTarget, Replicas, SchedulerLease, Zones
 
 log = logging.getLogger(__name__)
 
@@ -42,81 +45,6 @@ V = TypeVar("V")
 
 RETRY_SECONDS: Final = 5.0
 """How often a missing custom resource definition is looked for."""
-_DESIRED_REPLICAS: Final = "deployment.kubernetes.io/desired-replicas"
-_DEFAULT_LEASE_SECONDS: Final = 15
-
-
-class _Meta(msgspec.Struct, frozen=True, rename="camel"):
-    name: str
-    namespace: str = ""
-    annotations: dict[str, str] | None = None
-    labels: dict[str, str] | None = None
-
-
-class _OwnerSpec(msgspec.Struct, frozen=True, rename="camel"):
-    replicas: int | None = None
-    parallelism: int | None = None
-    completions: int | None = None
-
-
-class _OwnerObject(msgspec.Struct, frozen=True):
-    metadata: _Meta
-    spec: _OwnerSpec = _OwnerSpec()
-
-
-class _NodeObject(msgspec.Struct, frozen=True):
-    metadata: _Meta
-
-
-class _LeaseSpec(msgspec.Struct, frozen=True, rename="camel"):
-    holder_identity: str | None = None
-    renew_time: str | None = None
-    lease_duration_seconds: int | None = None
-
-
-class _LeaseObject(msgspec.Struct, frozen=True):
-    metadata: _Meta
-    spec: _LeaseSpec = _LeaseSpec()
-
-
-def project_owner(raw: msgspec.Raw) -> Entry[int]:
-    """How many pods an owner wants: replicas, a Deployment's total for its ReplicaSet, or a Job's parallelism."""
-    owner = msgspec.json.decode(raw, type=_OwnerObject)
-    meta, spec = owner.metadata, owner.spec
-    if spec.parallelism is not None:
-        count = min(spec.parallelism, spec.completions if spec.completions is not None else spec.parallelism)
-    else:
-        count = 1 if spec.replicas is None else spec.replicas
-    desired = (meta.annotations or {}).get(_DESIRED_REPLICAS, "")
-    if desired.isascii() and desired.isdecimal():  # during a rollout the ReplicaSet grows step by step
-        count = max(count, int(desired))
-    return Entry(meta.namespace, meta.name, count)
-
-
-def project_zone(raw: msgspec.Raw) -> Entry[str] | None:
-    """The zone of a node; None for a node without one."""
-    meta = msgspec.json.decode(raw, type=_NodeObject).metadata
-    zone = (meta.labels or {}).get(ZONE)
-    return Entry("", meta.name, zone) if zone else None
-
-
-def project_lease(raw: msgspec.Raw) -> Entry[LeaseRecord]:
-    """What tells a renewal of a Lease."""
-    lease = msgspec.json.decode(raw, type=_LeaseObject)
-    spec = lease.spec
-    seconds = float(spec.lease_duration_seconds or _DEFAULT_LEASE_SECONDS)
-    record = LeaseRecord(spec.holder_identity or "", spec.renew_time or "", seconds)
-    return Entry(lease.metadata.namespace, lease.metadata.name, record)
-
-
-def project_with(parse: Callable[[Mapping[str, Any]], V]) -> Callable[[msgspec.Raw], Entry[V]]:
-    """A projection from a parser of the whole object."""
-
-    def project(raw: msgspec.Raw) -> Entry[V]:
-        obj = msgspec.json.decode(raw)
-        return Entry(obj["metadata"].get("namespace", ""), obj["metadata"]["name"], parse(obj))
-
-    return project
 
 
 def _first(policies: tuple[WorkloadPolicy, ...]) -> WorkloadPolicy:
@@ -128,12 +56,14 @@ def _all(values: tuple[V, ...]) -> tuple[V, ...]:
 
 
 class ClusterFeed:
-    """Ten reflectors and the stores they fill.
+    """The reflectors and the stores they fill.
 
     Args:
         api: an open client.
         metrics: of the reflectors.
+        profile_max_age_s: a profile that was not renewed for longer is stale.
         clock: monotonic seconds, for the freshness of the scheduler's Lease.
+        wall_clock: Unix seconds, for the age of profiles.
         sleep: waits the given seconds.
     """
 
@@ -142,11 +72,15 @@ class ClusterFeed:
         api: ApiClient,
         metrics: ReflectorMetrics | None = None,
         *,
+        profile_max_age_s: int = PROFILE_MAX_AGE_S,
         clock: Callable[[], float] = time.monotonic,
+        wall_clock: Callable[[], float] = time.time,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._api = api
         self._metrics = metrics or ReflectorMetrics()
+        self._profile_max_age_s = profile_max_age_s
+        self._wall_clock = wall_clock
         self._sleep = sleep
         self._missing: set[str] = set()
         self._classes = Named[WorkloadClass]()
@@ -154,13 +88,19 @@ class ClusterFeed:
         self._ranges = PerNamespace[LimitRange, tuple[LimitRange, ...]](_all)
         self._quotas = PerNamespace[Quota, tuple[Quota, ...]](_all)
         self._priorities = Named[PriorityClass]()
-        self._replicas: dict[WorkloadKey, int] = {}
+        self._replicas: dict[OwnerKey, int] = {}
         self._zones = Zones()
         self._lease = SchedulerLease(clock)
-        self._custom: list[Reflector[Any]] = [
-            self._reflect(WORKLOAD_CLASSES, project_with(parse_workload_class), self._classes),
-            self._reflect(WORKLOAD_POLICIES, project_with(parse_workload_policy), self._policies),
-        ]
+        self._profiles = PerTarget[LearnedProfile, LearnedProfile](latest)
+        self._custom: dict[Resource, Reflector[Any]] = {
+            WORKLOAD_CLASSES: self._reflect(WORKLOAD_CLASSES, project_with(parse_workload_class), self._classes),
+            WORKLOAD_POLICIES: self._reflect(WORKLOAD_POLICIES, project_with(parse_workload_policy), self._policies),
+        }
+        self._learned: dict[Resource, Reflector[Any]] = {
+            WORKLOAD_PROFILES: self._reflect(
+                WORKLOAD_PROFILES, project_profile, self._profiles, Selection(label_selector=NOT_CHECKPOINTS)
+            ),
+        }
         self._needed: list[Reflector[Any]] = [
             self._reflect(LIMIT_RANGES, project_with(parse_limit_range), self._ranges),
             self._reflect(RESOURCE_QUOTAS, project_with(parse_quota), self._quotas),
@@ -187,20 +127,24 @@ class ClusterFeed:
     async def run(self) -> None:
         """Reflect until cancelled."""
         async with asyncio.TaskGroup() as tasks:
-            for resource, reflector in zip((WORKLOAD_CLASSES, WORKLOAD_POLICIES), self._custom, strict=True):
-                tasks.create_task(self._run_custom(resource, reflector))
+            for resource, reflector in self._custom.items():
+                tasks.create_task(self._run_custom(resource, reflector, (NotFound,)))
+            for resource, reflector in self._learned.items():  # nothing depends on them that a pod could be refused for
+                tasks.create_task(self._run_custom(resource, reflector, (NotFound, Forbidden)))
             for required in (*self._needed, *self._useful):
                 tasks.create_task(required.run())
 
-    async def _run_custom(self, resource: Resource, reflector: Reflector[Any]) -> None:
-        """A custom resource whose definition is missing must not keep the built-in classes from serving."""
+    async def _run_custom(
+        self, resource: Resource, reflector: Reflector[Any], absent: tuple[type[KubeError], ...]
+    ) -> None:
+        """A custom resource whose definition is missing must not keep the rest from serving; it is looked for again."""
         while True:
             try:
                 await self._api.get(resource.path(), limit=1)
                 break
-            except NotFound:
+            except absent as error:
                 if reflector.name not in self._missing:
-                    log.warning("%s is not defined in this cluster; built-in values serve until it is", reflector.name)
+                    log.warning("%s is not there to be read; going on without until it is: %s", reflector.name, error)
                 self._missing.add(reflector.name)
             except KubeError as error:
                 log.warning("%s cannot be read: %s", reflector.name, error)
@@ -215,13 +159,15 @@ class ClusterFeed:
     @property
     def synced(self) -> bool:
         """Whether everything is known that a pod could be refused for."""
-        custom = all(r.synced or r.name in self._missing for r in self._custom)
-        return custom and all(r.synced for r in self._needed)
+        return self._known(self._custom) and all(r.synced for r in self._needed)
 
     @property
     def complete(self) -> bool:
         """Whether every store has been filled once."""
-        return self.synced and all(r.synced for r in self._useful)
+        return self.synced and self._known(self._learned) and all(r.synced for r in self._useful)
+
+    def _known(self, custom: Mapping[Resource, Reflector[Any]]) -> bool:
+        return all(r.synced or r.name in self._missing for r in custom.values())
 
     def state(self) -> ClusterState:
         """The view of now; valid until the event loop turns."""
@@ -234,5 +180,8 @@ class ClusterFeed:
             scheduler_alive=self._lease.alive,
             replicas=self._replicas,
             zones=self._zones.count,
+            profiles=self._profiles.values,
+            now_s=int(self._wall_clock()),
+            profile_max_age_s=self._profile_max_age_s,
             synced=self.synced,
         )

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import sys
+import time
+from dataclasses import replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
@@ -42,9 +44,7 @@ def mutate(
     ] = None,
     profiles: Annotated[
         list[str] | None,
-        typer.Option(
-            help="WorkloadProfile objects. They are checked only: sizes from usage come with the recommender."
-        ),
+        typer.Option(help="WorkloadProfile objects, as the recommender writes them: sizes learned from usage."),
     ] = None,
     output: Annotated[
         Output, typer.Option("-o", "--output", help="json: one object a line per document.")
@@ -68,20 +68,15 @@ def _run(
 ) -> int:
     """Print all results; the exit code."""
     from webhook.documents import read_files  # noqa: PLC0415 - other subcommands start without the webhook's imports
-    from webhook.offline import PolicyFileError, check_profiles, mutate_documents, read_state  # noqa: PLC0415 - as above
+    from webhook.offline import PolicyFileError, mutate_documents, read_profiles, read_state  # noqa: PLC0415 - as above
 
     text = sys.stdin.read() if "-" in (*files, *classes, *profiles) else ""
     try:
-        state = read_state(classes, text)
-        count = check_profiles(profiles, text)
+        learned = read_profiles(profiles, text, namespace)
+        state = replace(read_state(classes, text), profiles=learned, now_s=int(time.time()))
     except PolicyFileError as error:
         typer.echo(f"Error: {error}", err=True)
         return 2
-    if count:
-        typer.echo(
-            f"{count} profiles are valid; sizes from usage come with the recommender, so they change nothing yet.",
-            err=True,
-        )
     bad = False
     for result in mutate_documents(read_files(files, text), state, namespace):
         bad = bad or result.bad_input

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from stowplan.model.keys import STATUS_PREFIX
 from stowplan.model.reasons import Outcome, Reason
 from stowplan.model.resources import container_amounts
-from tests.support.pods import NAMESPACE, admit, clusters, pods
+from tests.support.learned import learned_clusters
+from tests.support.pods import NAMESPACE, admit, pods
 from webhook.admission import decide
 from webhook.limit_range import violations
 from webhook.qos import qos_of
@@ -19,7 +20,7 @@ from webhook.review import AdmissionRequest
 from webhook.state import ClusterState
 
 
-@given(pods(), clusters())
+@given(pods(), learned_clusters())
 def test_a_generated_pod_is_decided_and_never_a_fault(received: dict[str, Any], state: ClusterState) -> None:
     verdict = admit(received, state)
 
@@ -29,7 +30,7 @@ def test_a_generated_pod_is_decided_and_never_a_fault(received: dict[str, Any], 
     assert all(len(warning) <= 120 for warning in verdict.warnings)
 
 
-@given(pods(), clusters())
+@given(pods(), learned_clusters())
 def test_the_patch_applies_and_gives_the_decided_pod(received: dict[str, Any], state: ClusterState) -> None:
     before = copy.deepcopy(received)
 
@@ -39,7 +40,7 @@ def test_the_patch_applies_and_gives_the_decided_pod(received: dict[str, Any], s
     assert jsonpatch.apply_patch(received, list(verdict.patch)) == verdict.pod
 
 
-@given(pods(), clusters())
+@given(pods(), learned_clusters())
 def test_a_second_review_changes_nothing(received: dict[str, Any], state: ClusterState) -> None:
     first = admit(received, state)
     assert first.pod is not None
@@ -50,7 +51,7 @@ def test_a_second_review_changes_nothing(received: dict[str, Any], state: Cluste
     assert second.patch == ()
 
 
-@given(pods(), clusters())
+@given(pods(), learned_clusters())
 def test_a_container_injected_in_between_changes_nothing_of_ours(received: dict[str, Any], state: ClusterState) -> None:
     first = admit(received, state)
     assert first.pod is not None
@@ -65,7 +66,7 @@ def test_a_container_injected_in_between_changes_nothing_of_ours(received: dict[
     assert (again.pod or injected)["spec"] == (direct.pod or afresh)["spec"]
 
 
-@given(pods(), clusters())
+@given(pods(), learned_clusters())
 def test_nothing_is_made_worse(received: dict[str, Any], state: ClusterState) -> None:
     verdict = admit(received, state)
     assert verdict.pod is not None
@@ -81,7 +82,7 @@ def test_nothing_is_made_worse(received: dict[str, Any], state: ClusterState) ->
             assert request <= limits.get(resource, request)
 
 
-@given(pods(), clusters())
+@given(pods(), learned_clusters())
 def test_only_sizes_scheduling_and_status_change(received: dict[str, Any], state: ClusterState) -> None:
     verdict = admit(received, state)
     assert verdict.pod is not None
@@ -89,7 +90,7 @@ def test_only_sizes_scheduling_and_status_change(received: dict[str, Any], state
     assert _rest(received) == _rest(dict(verdict.pod))
 
 
-@given(pods(), clusters())
+@given(pods(), learned_clusters())
 def test_observing_writes_annotations_only(received: dict[str, Any], state: ClusterState) -> None:
     received["metadata"].setdefault("labels", {})["stowplan.dev/mode"] = "observe"
 
@@ -117,7 +118,7 @@ _JSON = st.recursive(
 )
 
 
-@given(st.dictionaries(st.sampled_from(["metadata", "spec", "kind"]), _JSON, max_size=3), clusters())
+@given(st.dictionaries(st.sampled_from(["metadata", "spec", "kind"]), _JSON, max_size=3), learned_clusters())
 def test_arbitrary_json_is_allowed_without_a_fault(received: dict[str, Any], state: ClusterState) -> None:
     verdict = decide(AdmissionRequest(received, NAMESPACE), state)
 

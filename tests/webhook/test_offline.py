@@ -1,6 +1,7 @@
 """`stowplan mutate`: its contract, its inputs, its errors."""
 
 import json
+import time
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +11,12 @@ import yaml
 from typer.testing import CliRunner
 
 from stowplan.cli.main import app
+from stowplan.model.profile_codec import profile_manifest
 from stowplan.model.reasons import Outcome, Reason
-from tests.support.pods import container
+from tests.support.learned import profile, recommended
+from tests.support.pods import NAMESPACE, container
 from webhook.documents import read_text
-from webhook.offline import PolicyFileError, Result, check_profiles, mutate_documents, read_state
+from webhook.offline import PolicyFileError, Result, mutate_documents, read_profiles, read_state
 
 POD = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "web"}, "spec": {"containers": [container()]}}
 KEYS = {"pod", "patch", "outcome", "reason", "why", "warnings"}
@@ -204,20 +207,74 @@ def test_a_wrong_cluster_file_is_a_usage_error(tmp_path: Path, document: dict[st
     assert run("-f", "-", "--classes", file, stdin=json.dumps(POD))[0] == 2
 
 
-def test_profiles_are_checked_and_said_to_change_nothing(tmp_path: Path) -> None:
-    good = write(
-        tmp_path / "good.yaml",
-        {"kind": "WorkloadProfile", "spec": {"targetRef": {"kind": "Deployment", "name": "web"}}},
+def learned_profile(**changes: Any) -> dict[str, Any]:
+    """A profile as the recommender writes it, renewed now."""
+    made = profile(recommended(), updated_s=int(time.time()), **changes)
+    return profile_manifest(made)
+
+
+@pytest.mark.parametrize("form", ["yaml", "json lines"])
+def test_profiles_size_pods_as_in_the_cluster(tmp_path: Path, form: str) -> None:
+    written = [learned_profile(name="web"), learned_profile(name="other")]
+    file = tmp_path / "profiles"
+    as_yaml, as_lines = yaml.safe_dump_all(written), "\n".join(json.dumps(p) for p in written)
+    file.write_text(as_yaml if form == "yaml" else as_lines, encoding="utf-8")
+    deployment = {"kind": "Deployment", "metadata": {"name": "web"}, "spec": {"template": _template()}}
+
+    code, out, _ = run(
+        "-f", "-", "--profiles", str(file), "--namespace", NAMESPACE, "-o", "json", stdin=json.dumps(deployment)
     )
-    bad = write(tmp_path / "bad.yaml", {"kind": "WorkloadProfile", "spec": {"targetRef": {"kind": "Deployment"}}})
 
-    code, out, err = run("-f", "-", "--profiles", good, "-o", "json", stdin=json.dumps(POD))
+    answer = json.loads(out)
+    assert (code, answer["reason"]) == (0, "UsageSized")
+    # 125 % of 320Mi are 400Mi
+    expected = {"requests": {"cpu": "150m", "memory": "320Mi"}, "limits": {"memory": "400Mi"}}
+    assert answer["pod"]["spec"]["containers"][0]["resources"] == expected
+    explained = run(
+        "-f", "-", "--profiles", str(file), "--namespace", NAMESPACE, "-o", "explain", stdin=json.dumps(deployment)
+    )
+    assert "learned from usage of 14 days" in explained[1]
 
-    assert code == 0
-    assert "come with the recommender" in err
-    assert json.loads(out)["reason"] == "ColdStart"
-    with pytest.raises(PolicyFileError, match=r"spec.targetRef.name: is missing"):
-        check_profiles([bad])
+
+def test_a_profile_without_a_namespace_is_of_the_namespace_asked_for(tmp_path: Path) -> None:
+    bare = learned_profile(name="web")
+    del bare["metadata"]["namespace"]
+
+    assert list(read_profiles([write(tmp_path / "p.yaml", bare)], namespace="shop")) == [("shop", "Deployment", "web")]
+    assert list(read_profiles([write(tmp_path / "p.yaml", bare)])) == [("default", "Deployment", "web")]
+
+
+def test_checkpoint_objects_are_no_profiles(tmp_path: Path) -> None:
+    notes = learned_profile(name="web")
+    notes["metadata"]["labels"] = {"stowplan.dev/checkpoint": "open"}
+
+    assert read_profiles([write(tmp_path / "p.yaml", notes)]) == {}
+
+
+@pytest.mark.parametrize(
+    ("document", "told"),
+    [
+        ({"kind": "Pod"}, "kind: write WorkloadProfile"),
+        ({"spec": {"targetRef": {"kind": "Deployment"}}}, "spec.targetRef.name"),
+        ({"spec": 3}, "spec"),
+        (
+            {
+                "spec": {"targetRef": {"kind": "Deployment", "name": "web"}},
+                "status": {
+                    "recommendations": [{"class": "dev", "containers": [{"name": "a", "target": {"cpu": "x"}}]}]
+                },
+            },
+            "status.recommendations[0].containers[0].target.cpu",
+        ),
+    ],
+)
+def test_a_wrong_profile_names_file_document_and_field(tmp_path: Path, document: dict[str, Any], told: str) -> None:
+    file = write(tmp_path / "profiles.yaml", learned_profile(), {"kind": "WorkloadProfile", **document})
+
+    with pytest.raises(PolicyFileError, match=r"profiles.yaml document 2: ") as caught:
+        read_profiles([file])
+    assert told in str(caught.value)
+    assert run("-f", "-", "--profiles", file, stdin=json.dumps(POD))[0] == 2
 
 
 def test_json_output_is_one_object_a_line_with_exactly_the_contracts_keys(tmp_path: Path) -> None:

@@ -6,10 +6,11 @@ import msgspec
 import pytest
 
 from stowplan.kube.codec import ObjectKey
+from stowplan.model.workload import WorkloadKey
 from webhook.limit_range import parse_limit_range
-from webhook.state import WorkloadKey
-from webhook.stores import Entry, LeaseRecord, Named, PerNamespace, Replicas, SchedulerLease, Zones
-from webhook.watches import project_lease, project_owner, project_with, project_zone
+from webhook.projections import project_lease, project_owner, project_with, project_zone
+from webhook.state import OwnerKey
+from webhook.stores import Entry, LeaseRecord, Named, PerNamespace, PerTarget, Replicas, SchedulerLease, Targeted, Zones
 
 
 def _key(name: str, namespace: str = "") -> ObjectKey:
@@ -43,7 +44,7 @@ def test_objects_of_a_namespace_are_combined_in_the_order_of_their_names() -> No
 
 
 def test_kinds_of_owners_share_a_dictionary_without_treading_on_each_other() -> None:
-    counts: dict[WorkloadKey, int] = {}
+    counts: dict[OwnerKey, int] = {}
     sets, jobs = Replicas("ReplicaSet", counts), Replicas("Job", counts)
 
     sets.replace([Entry("shop", "web", 3), Entry("shop", "old", 1)])
@@ -53,6 +54,23 @@ def test_kinds_of_owners_share_a_dictionary_without_treading_on_each_other() -> 
 
     jobs.delete(_key("web", "shop"))
     assert counts == {("shop", "ReplicaSet", "web"): 4}
+
+
+def test_objects_about_a_workload_follow_their_target() -> None:
+    store = PerTarget[int, tuple[int, ...]](lambda values: values)
+    web, api = WorkloadKey("shop", "Deployment", "web"), WorkloadKey("shop", "Deployment", "api")
+
+    store.replace([Targeted("shop", "b", web, 2), Targeted("shop", "a", web, 1)])
+    assert store.values == {web: (1, 2)}
+    store.upsert(Targeted("shop", "a", api, 3))
+    assert store.values == {web: (2,), api: (3,)}
+    store.upsert(Targeted("shop", "b", web, 4))
+    assert store.values == {web: (4,), api: (3,)}
+    store.delete(_key("b", "shop"))
+    store.delete(_key("unknown", "shop"))
+    assert store.values == {api: (3,)}
+    store.replace([])
+    assert store.values == {}
 
 
 def test_zones_are_counted_once() -> None:
