@@ -32,3 +32,5 @@ class Snapshot:
     """Labels of the namespaces, for affinity terms that select namespaces."""
     expected: Mapping[PodSignature, int] = field(default_factory=dict)
     """Pods that their owners still have to create, by signature: a guess (`extender.owners`). Planned for; room is never held for them."""
+    pod_groups: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    """Namespace and name of a PodGroup -> its `minMember`."""

@@ -10,6 +10,7 @@ from typing import Final
 from extender.binpacking.capacity_types import capacity_points
 from extender.binpacking.company import CompanyRule, company_rules
 from extender.binpacking.eligibility import Eligibility, names_nodes, selector_keys
+from extender.binpacking.gangs import GangRule, gang_rules
 from extender.binpacking.prices import node_price
 from extender.binpacking.refusal import Refusal, RefusalReason
 from extender.binpacking.replica_limits import LimitRule, limit_rules
@@ -93,6 +94,7 @@ class Instance:
     """Item -> items that may not share a node with it for their host ports; itself included."""
     limits: tuple[LimitRule, ...]
     companies: tuple[CompanyRule, ...]
+    gangs: tuple[GangRule, ...]
     capacity_points: tuple[Mapping[str, int], ...]
     """Item -> capacity type -> points below what its class prefers."""
     classes: Mapping[str, WorkloadClass]
@@ -135,6 +137,7 @@ def build_instance(snapshot: Snapshot, classes: Mapping[str, WorkloadClass]) -> 
         spreads=tuple(spread_rules(signatures, residents)),
         port_conflicts=_port_conflicts(signatures),
         limits=limit_rules(signatures, [item.count for item in items], own, residents),
+        gangs=gang_rules(signatures, [item.count for item in items], residents, snapshot.pod_groups),
         companies=company_rules(signatures, residents, snapshot.namespaces),
         capacity_points=tuple(map(capacity_points, signatures, own)),
         classes=classes,

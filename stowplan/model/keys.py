@@ -25,6 +25,10 @@ MAX_PER_NODE: Final = "stowplan.dev/max-per-node"
 """Annotation: most replicas of the service on one node, a count or a percentage of its replicas."""
 MAX_PER_SPOT_POOL: Final = "stowplan.dev/max-per-spot-pool"
 """Annotation: the same for one spot pool (instance type and zone)."""
+GANG: Final = "stowplan.dev/gang"
+"""Annotation: `all`, or how many pods of the group must stand together."""
+POD_GROUP: Final = ("scheduling.x-k8s.io/pod-group", "pod-group.scheduling.sigs.k8s.io")
+"""Labels of the coscheduling plugin that name a pod's PodGroup; the second is the older one."""
 CONTAINER_POLICY_SUFFIX: Final = ".containers.stowplan.dev/policy"
 """Annotation `<container>.containers.stowplan.dev/policy`: auto, fixed or ignore."""
 

@@ -11,7 +11,15 @@ from hypothesis import strategies as st
 from extender.snapshot import NodeInfo, Snapshot
 from stowplan.model.keys import HOSTNAME, SCHEDULER_NAME, ZONE
 from stowplan.model.node import Node
-from stowplan.model.pod import HostPort, PodAffinityTerm, PodSignature, PreferredNodes, ReplicaLimit, SpreadConstraint
+from stowplan.model.pod import (
+    Gang,
+    HostPort,
+    PodAffinityTerm,
+    PodSignature,
+    PreferredNodes,
+    ReplicaLimit,
+    SpreadConstraint,
+)
 from stowplan.model.selectors import Expression, LabelSelector, NodeSelectorTerm, Taint, Toleration
 
 MIB = 2**20
@@ -90,6 +98,7 @@ class Freedom:
     affinity: bool = True
     limits: bool = True
     """Limits of replicas, and the class that has them."""
+    gangs: bool = True
 
 
 @st.composite
@@ -134,6 +143,9 @@ _LIMITS = st.one_of(
 )
 
 
+_GANGS = st.builds(Gang, st.sampled_from(["g1", "g2"]), st.sampled_from([0, 2, 4]), st.booleans())
+
+
 def _spreads(app: str) -> st.SearchStrategy[SpreadConstraint]:
     own = app_selector(app)
     selectors = st.sampled_from([own, own, own, app_selector(APPS[0]), None, LabelSelector()])
@@ -174,6 +186,7 @@ def signatures(draw: st.DrawFn, freedom: Freedom) -> PodSignature:
         affinity=tuple(draw(st.lists(_terms(), max_size=2))) if freedom.affinity and draw(rare) else (),
         anti_affinity=tuple(draw(st.lists(_terms(), max_size=2))) if freedom.affinity and draw(rare) else (),
         preferred_affinity=tuple(draw(st.lists(_preferred(), max_size=2))) if freedom.affinity and draw(rare) else (),
+        gang=draw(_GANGS) if freedom.gangs and draw(rare) else None,
         per_node=draw(_LIMITS) if freedom.limits and draw(rare) else None,
         per_spot_pool=draw(_LIMITS) if freedom.limits and draw(rare) else None,
     )
@@ -189,4 +202,5 @@ def snapshots(draw: st.DrawFn, freedom: Freedom = Freedom(), most_nodes: int = 6
         residents = draw(st.dictionaries(signatures(freedom), st.integers(1, 2), max_size=2)) if index % 2 else {}
         infos.append(make_info(node, residents))
     pending = draw(st.dictionaries(signatures(freedom), st.integers(1, 6), min_size=2, max_size=most_items))
-    return make_snapshot(list(infos), pending)
+    least = {("shop", "g1"): 3, ("pay", "g1"): 1} if freedom.gangs else {}
+    return replace(make_snapshot(list(infos), pending), pod_groups=least)
