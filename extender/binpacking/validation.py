@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from types import MappingProxyType
 
+from extender.binpacking.gang_validation import short_gangs
 from extender.snapshot import Snapshot
 from stowplan.model.node import Node
 from stowplan.model.placement import Service, per_node, per_spot_pool, service_of, spot_pool
@@ -51,7 +52,7 @@ def validate(
         classes: workload classes by name, for the limits of replicas that they set.
     """
     verdict = _replay(snapshot, slots, classes)
-    useless = _short_gangs(snapshot, verdict)
+    useless = short_gangs(snapshot, Counter(signature for signature, _ in verdict.order))
     if not useless:
         return verdict
     rest = {signature: nodes for signature, nodes in slots.items() if signature not in useless}
@@ -60,33 +61,6 @@ def validate(
     )  # others may have needed their company; fewer signatures each time, so this ends
     given_up = [(s, node, n) for s in slots if s in useless for node, n in slots[s].items()]
     return Verdict(again.order, (*again.dropped, *given_up))
-
-
-def _short_gangs(snapshot: Snapshot, verdict: Verdict) -> set[PodSignature]:
-    """Signatures that are placed in part, of groups that then have fewer pods than they need."""
-    placed = Counter(signature for signature, _ in verdict.order if signature.gang is not None)
-    short = set()
-    for signature in placed:
-        gang, space = signature.gang, signature.namespace
-        if gang is None:
-            continue
-        group = [s for s in snapshot.pending if s.gang is not None and (s.namespace, s.gang.name) == (space, gang.name)]
-        there = sum(
-            count
-            for info in snapshot.nodes.values()
-            for s, count in info.residents.items()
-            if s.gang is not None and (s.namespace, s.gang.name) == (space, gang.name)
-        )
-        everybody = there + sum(snapshot.pending[s] for s in group if not s.unplannable)
-        wanted = 0
-        for s in group:
-            asked = s.gang
-            if asked is not None and not s.unplannable:
-                least = asked.least or snapshot.pod_groups.get((space, gang.name), 0)
-                wanted = max(wanted, everybody if asked.whole else least)
-        if there + sum(placed[s] for s in group) < wanted:
-            short.add(signature)
-    return short
 
 
 def _replay(snapshot: Snapshot, slots: SignatureSlots, classes: Mapping[str, WorkloadClass]) -> Verdict:

@@ -9,8 +9,9 @@ import pytest
 from extender.binpacking.planning import CP_SAT, GREEDY, make_plan
 from extender.binpacking.validation import validate
 from extender.plan import Plan
-from extender.snapshot import Snapshot
+from extender.snapshot import NodeInfo, Snapshot
 from stowplan.model.builtin_classes import BUILTIN_CLASSES
+from stowplan.model.node import Node
 from stowplan.model.placement import parse_gang
 from stowplan.model.pod import Gang
 from tests.support.clusters import make_info, make_node, make_signature, make_snapshot, term
@@ -74,7 +75,7 @@ def test_a_pod_group_says_its_least_number_and_without_one_there_is_no_group() -
 
 def test_the_whole_group_counts_what_stands_and_what_waits() -> None:
     member = make_signature("train", cpu=2000, gang=Gang("Job/train", whole=True))
-    nodes = [make_info(make_node("a"), {member: 1}), make_node("b", cpu=2000)]
+    nodes: list[Node | NodeInfo] = [make_info(make_node("a"), {member: 1}), make_node("b", cpu=2000)]
     assert plan(make_snapshot(list(nodes), {member: 2}), solve=True).placed == 2
     assert plan(make_snapshot(list(nodes), {member: 3}), solve=True).placed == 0
 
