@@ -74,8 +74,8 @@ class Queries:
         return f"max by ({_BY}, id) (timestamp({CPU}{{{self.matchers}}}))"
 
     def memory(self, step_s: int) -> str:
-        """The highest working set of each step, bytes."""
-        return f"max by ({_BY}) (max_over_time({MEMORY}{{{self.matchers}}}[{step_s}s]))"
+        """The highest working set of each step, bytes. A millisecond less, because up to version 2 a range includes both its ends."""
+        return f"max by ({_BY}) (max_over_time({MEMORY}{{{self.matchers}}}[{step_s * 1000 - 1}ms]))"
 
     @property
     def throttled(self) -> str:
