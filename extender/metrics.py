@@ -57,6 +57,12 @@ class ExtenderMetrics:
             "stowplan_extender_polls", "Readings of optional APIs.", ["source", "outcome"], registry=to
         )
         self.loads = Gauge("stowplan_extender_measured_nodes", "Nodes with a measured load.", registry=to)
+        self.nominations = Counter(
+            "stowplan_extender_nominations",
+            "Writes of status.nominatedNodeName, by what became of them.",
+            ["event"],
+            registry=to,
+        )
         self._plan_metrics(to)
 
     def _plan_metrics(self, to: CollectorRegistry) -> None:
