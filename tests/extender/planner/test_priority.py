@@ -12,8 +12,9 @@ _PROGRAM = """
 import os, sys
 from pathlib import Path
 from extender.planner.priority import yield_processors
+before = os.getpriority(os.PRIO_PROCESS, 0)
 yield_processors(7, Path(sys.argv[1]))
-print(os.getpriority(os.PRIO_PROCESS, 0), os.getsid(0) == os.getpid())
+print(os.getpriority(os.PRIO_PROCESS, 0) - before, os.getsid(0) == os.getpid())
 """
 
 
