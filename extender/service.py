@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
-import socket
 import time
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -18,18 +17,13 @@ from extender.app import extender_app
 from extender.cache import Cache
 from extender.decider import Clocks, Decider
 from extender.feed import ClassFeed, NamespaceFeed, NodeFeed, PodFeed, give_up_overdue
-from extender.leadership import Leadership
 from extender.metrics import ExtenderMetrics
-from extender.nomination.loop import Nominator
-from extender.nomination.writing import NominationWriter
 from extender.outcomes import Outcome
 from extender.owner_watch import owner_watches
 from extender.planning import Planner
-from extender.polling import Poll
 from extender.reservations import Reservations
 from extender.settings import ExtenderSettings
 from extender.slots import SlotLedger
-from extender.sources import NodeLoads, pod_group_source
 from stowplan.kube.client import ApiClient
 from stowplan.kube.paths import NAMESPACES, NODES, PODS, WORKLOAD_CLASSES
 from stowplan.kube.projection import SignatureInterner, project_namespace, project_node, project_pod
@@ -46,8 +40,6 @@ log = logging.getLogger(__name__)
 UNFINISHED: Final = "status.phase!=Succeeded,status.phase!=Failed"
 """Field selector of the pods that take room or wait; the API server turns finishing into a deletion event."""
 _TICK_SECONDS: Final = 1.0
-_GROUPS_SECONDS: Final = 15.0
-"""Between two readings of PodGroups: few, and written before their pods."""
 
 
 class ExtenderService:
@@ -85,10 +77,6 @@ class ExtenderService:
         classes = ClassFeed(self._use_classes)
         self._classes: Reflector[Any] = reflector(WORKLOAD_CLASSES, _project_class, classes)
         self._owners = owner_watches(api, self._cache, forward, reflections)
-        self._polls = [Poll(pod_group_source(api, self._cache, forward), _GROUPS_SECONDS, self._metrics.polled)]
-        if settings.load_interval > 0:
-            loads = NodeLoads(api, self._cache, forward, pressure=settings.pressure)
-            self._polls.append(Poll(loads.source, settings.load_interval, self._metrics.polled))
         self._decider = Decider(
             settings=settings,
             cache=self._cache,
@@ -100,16 +88,6 @@ class ExtenderService:
             clocks=Clocks(time.monotonic, time.time),
         )
 
-        self._nominator = Nominator(
-            self._cache,
-            self._decider.view,
-            NominationWriter(api),
-            Leadership(api, socket.gethostname(), time.monotonic),
-            count=lambda event: self._metrics.nominations.labels(event.value).inc(),
-            clock=time.monotonic,
-            per_second=settings.nominations_per_second,
-        )
-
     async def run(self, drain: Drain, listening: Callable[[list[int]], None] | None = None) -> None:
         """Serve until `drain` begins. The port is open before the first list is complete: until then answers change nothing."""
         background = [
@@ -118,13 +96,10 @@ class ExtenderService:
             self._namespaces.run(),
             self._classes.run(),
             *(owners.run() for owners in self._owners),
-            *(poll.run() for poll in self._polls),
             self._settle(),
             self._tick(),
             heartbeat(),
         ]
-        if self._settings.nominate:
-            background.append(self._nominate())
         tasks = [asyncio.create_task(work) for work in background]
         await self._planner.start()
         try:
@@ -133,13 +108,7 @@ class ExtenderService:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
-            await self._nominator.stop()
             await self._planner.stop()
-
-    async def _nominate(self) -> None:
-        for reflector in (self._nodes, self._pods, self._namespaces):
-            await reflector.wait_synced()
-        await self._nominator.run()
 
     def _use_classes(self, classes: Mapping[str, WorkloadClass]) -> None:
         self._planner.set_classes(classes)
@@ -180,7 +149,6 @@ class ExtenderService:
             self._metrics.reservations_expired.inc(self._reservations.expired - seen)
             seen = self._reservations.expired
             self._metrics.planner(self._planner.stats)
-            self._metrics.loads.set(len(self._cache.snapshot().loads))
             await asyncio.sleep(_TICK_SECONDS)
 
 

@@ -70,7 +70,12 @@ async def run(settings: WebhookSettings, connection: Connection) -> None:
     drain.on_signals()
     async with ApiClient(connection) as api:
         max_age_s = settings.profile_max_age_days * 86_400
-        feed = ClusterFeed(api, ReflectorMetrics(registry), profile_max_age_s=max_age_s)
+        feed = ClusterFeed(
+            api,
+            ReflectorMetrics(registry),
+            profile_max_age_s=max_age_s,
+            fit_to_nodes=settings.fit_to_nodes,
+        )
         service = AdmissionService(feed.state, registry)
         readiness = Readiness({"draining": lambda: not drain.draining, "synced": lambda: feed.complete})
         background = [asyncio.create_task(work) for work in (feed.run(), tls.run(), _freeze_when_synced(feed))]

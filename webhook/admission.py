@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
@@ -10,7 +9,8 @@ from typing import Any, Final
 from stowplan.model.keys import CLASS_REVISION, DECISION, WHY
 from stowplan.model.quantity import QuantityError
 from stowplan.model.reasons import Outcome, Reason
-from stowplan.model.workload_class import RolloutMode, WorkloadClass
+from stowplan.model.resources import parse_amounts
+from webhook.autoscalers import NO_SCALING
 from webhook.capping import cap_requests
 from webhook.containers import (
     Container,
@@ -25,7 +25,8 @@ from webhook.containers import (
 from webhook.decision import APPLY, OBSERVE, Facts, build_record, encode_record
 from webhook.eligibility import skip_reason
 from webhook.explanation import explain
-from webhook.intent import Intent, PodMode, read_intent
+from webhook.heap_check import heap_warnings
+from webhook.intent import read_intent
 from webhook.learned import ProfileRecommender
 from webhook.limits import set_limits
 from webhook.matcher import Match, resolve_class
@@ -35,9 +36,11 @@ from webhook.qos import QoS, qos_of
 from webhook.quota import limits_counted
 from webhook.recommendation import Recommender
 from webhook.reentry import restore
+from webhook.replica_change import replica_changes
 from webhook.review import AdmissionRequest
+from webhook.rollout import observes
 from webhook.scheduling import Effects, effects_of
-from webhook.sizing import Sizing, Terms, choose
+from webhook.sizing import Sizing, Terms, choose, heap_of
 from webhook.state import ClusterState
 from webhook.verdict import Verdict, shorten
 from webhook.workload import Workload, identify
@@ -119,7 +122,8 @@ def _decide(request: AdmissionRequest, state: ClusterState, recommender: Recomme
     case = _read(request, restored.pod, workload, state, recommender)
     case = replace(case, warnings=shorten([*restored.warnings, *case.warnings]))
     plan, decided = _fit(case)
-    return _conclude(case, plan, decided)
+    warnings = shorten([*case.warnings, *heap_warnings(plan.sizings, case.terms.intent)])
+    return _conclude(replace(case, warnings=warnings), plan, decided)
 
 
 def _read(
@@ -139,6 +143,10 @@ def _read(
         intent=intent,
         policy=policy,
         ranges=state.limit_ranges.get(namespace, ()),
+        scaling=state.scaling.get(workload.key, NO_SCALING),
+        vertical=state.verticals.get(workload.key, ""),
+        node_shapes=state.node_shapes,
+        overhead=parse_amounts(base["spec"].get("overhead")),
         limits_counted=limits_counted(quotas),
         guaranteed=qos_of(base["spec"]) is QoS.GUARANTEED,
         recommender=recommender,
@@ -151,20 +159,9 @@ def _read(
         match=match,
         terms=terms,
         state=state,
-        observe=_observes(intent, match.workload_class, workload),
+        observe=observes(intent.mode, match.workload_class.rollout, policy.rollout if policy else None, workload),
         warnings=(*match.warnings, *intent.warnings),
     )
-
-
-def _observes(intent: Intent, workload_class: WorkloadClass, workload: Workload) -> bool:
-    """The pod's own mode, else the class's rollout; a canary is a stable share of workloads that only grows with the percentage."""
-    if intent.mode is not None:
-        return intent.mode is PodMode.OBSERVE
-    rollout = workload_class.rollout
-    if rollout.mode is RolloutMode.CANARY:
-        bucket = int(hashlib.sha256(workload.identity.encode()).hexdigest()[:8], 16) % 100
-        return bucket >= rollout.percent
-    return rollout.mode is RolloutMode.OBSERVE
 
 
 def _fit(case: _Case) -> tuple[_Plan, dict[str, Any]]:
@@ -218,11 +215,11 @@ def _conclude(case: _Case, plan: _Plan, decided: dict[str, Any]) -> Verdict:
     reason = _reason(case, plan)
     label = case.match.workload_class.label
     mode = OBSERVE if case.observe else APPLY
-    facts = Facts(case.terms.workload.identity, label, mode, reason, _inputs(case, plan), _risk(plan))
+    changes = replica_changes(plan.sizings, case.terms.scaling, _replicas(case))
+    facts = Facts(case.terms.workload.identity, label, mode, reason, _inputs(case, plan), _risk(plan), changes)
     record = build_record(facts, plan.sizings, plan.effects, case.base["spec"])
-    why = explain(
-        case.match.workload_class.name, plan.sizings, plan.effects, observe=case.observe, pod_level=case.pod_level
-    )
+    name = case.match.workload_class.name
+    why = explain(name, plan.sizings, plan.effects, changes, observe=case.observe, pod_level=case.pod_level)
     result = copy_json(case.base) if case.observe else decided
     write_output(result, {DECISION: encode_record(record), WHY: why, CLASS_REVISION: label})
     patch = make_patch(case.received, result)
@@ -257,11 +254,13 @@ def _risk(plan: _Plan) -> Mapping[str, Any]:
 
 def _inputs(case: _Case, plan: _Plan) -> dict[str, str | int]:
     inputs: dict[str, str | int] = {}
-    intent, workload = case.terms.intent, case.terms.workload
+    intent = case.terms.intent
     for sizing in plan.sizings:
         if sizing.container.role is Role.MAIN and sizing.recommendation is not None:
             inputs.update(sizing.recommendation.inputs)
-    replicas = case.state.replicas.get((workload.namespace, workload.owner_kind, workload.owner_name))
+            heap = heap_of(sizing.container, intent)
+            inputs.update(heap.as_inputs() if heap is not None else {})
+    replicas = _replicas(case)
     if replicas is not None:
         inputs["replicas"] = replicas
     if intent.latency is not None:
@@ -269,3 +268,8 @@ def _inputs(case: _Case, plan: _Plan) -> dict[str, str | int]:
     if intent.cost is not None:
         inputs["cost"] = str(intent.cost)
     return inputs
+
+
+def _replicas(case: _Case) -> int | None:
+    workload = case.terms.workload
+    return case.state.replicas.get((workload.namespace, workload.owner_kind, workload.owner_name))

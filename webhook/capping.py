@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from stowplan.model.reasons import Reason
 from webhook.containers import COMPUTE, Role
 from webhook.intent import Keep
 from webhook.limit_range import combine
+from webhook.node_room import bound_for
 from webhook.sizing import Sizing, Terms, main_first, pod_total
 
 
@@ -19,8 +20,14 @@ def cap_requests(sizings: Sequence[Sizing], terms: Terms) -> None:
             _cap_by_class(sizing, resource, terms)
             _cap_by_limit(sizing, resource, terms)
             _cap_by_limit_range(sizing, resource, terms)
+    _cap_init(sizings, terms)
     for resource in COMPUTE:
         _cap_pod(sizings, resource, terms)
+    _cap_by_node(sizings, terms)
+    for resource in COMPUTE:
+        least = combine(terms.ranges, "Pod", resource).minimum
+        if least:
+            _raise_to(sizings, resource, least, terms)
 
 
 def class_bounds(resource: str, terms: Terms) -> tuple[int, int]:
@@ -80,8 +87,35 @@ def _cap_pod(sizings: Sequence[Sizing], resource: str, terms: Terms) -> None:
             _lower_to(sizings, resource, most, terms, Reason.CLAMPED_MAX)
     if pod.maximum is not None:
         _lower_to(sizings, resource, pod.maximum, terms, Reason.LIMIT_RANGE_CLAMPED)
-    if pod.minimum:
-        _raise_to(sizings, resource, pod.minimum, terms)
+
+
+def _cap_init(sizings: Sequence[Sizing], terms: Terms) -> None:
+    """An init container's CPU within what the pod needs anyway: more would reserve CPU for the pod's whole life.
+
+    It runs alone and may use what is idle; memory is not cut, because too little of it kills.
+    """
+    running = sum(s.request("cpu") for s in sizings if s.container.role is not Role.INIT)
+    before = 0
+    for sizing in sizings:
+        if sizing.container.role is Role.SIDECAR:
+            before += sizing.request("cpu")
+        elif sizing.container.role is Role.INIT and "cpu" in sizing.requests:
+            least = min(class_bounds("cpu", terms)[0], sizing.requests["cpu"])
+            amount = min(sizing.requests["cpu"], max(running - before, least))
+            _set(sizing, "cpu", amount, low=Reason.CLAMPED_MIN, high=Reason.CLAMPED_MAX)
+            _cap_by_limit_range(sizing, "cpu", terms)
+
+
+def _cap_by_node(sizings: Sequence[Sizing], terms: Terms) -> None:
+    """What fits on no node could never be scheduled."""
+    asked = {r: pod_total(sizings, _request_of(r)) + terms.overhead.get(r, 0) for r in COMPUTE}
+    bound = bound_for(asked["cpu"], asked["memory"], terms.node_shapes)
+    for resource, most in zip(COMPUTE, bound or (), strict=False):
+        _lower_to(sizings, resource, most - terms.overhead.get(resource, 0), terms, Reason.NODE_LIMITED)
+
+
+def _request_of(resource: str) -> Callable[[Sizing], int]:
+    return lambda sizing: sizing.request(resource)
 
 
 def _lower_to(sizings: Sequence[Sizing], resource: str, most: int, terms: Terms, why: Reason) -> None:

@@ -15,6 +15,7 @@ from typing import Any, Final
 from stowplan.model.keys import LIMIT_RANGER
 from stowplan.model.quantity import QuantityError, parse_amount
 from stowplan.model.resources import Amounts, is_sidecar
+from webhook.runtimes import Heap, find_heaps
 
 COMPUTE: Final = ("cpu", "memory")
 """The resources stowplan sizes; all others are never touched."""
@@ -53,6 +54,8 @@ class Container:
     limits: Amounts
     injected: frozenset[tuple[str, str]] = frozenset()
     """(`request` or `limit`, resource) pairs that LimitRanger wrote."""
+    heaps: tuple[Heap, ...] = ()
+    """Fixed heaps that its settings show, one of a runtime."""
 
     @property
     def field(self) -> str:
@@ -105,6 +108,7 @@ def read_containers(pod: Mapping[str, Any]) -> tuple[Container, ...]:
                     requests=_compute(raw, "requests", field),
                     limits=_compute(raw, "limits", field),
                     injected=injected.get((list_name, name), frozenset()),
+                    heaps=find_heaps(raw),
                 )
             )
     return tuple(found)

@@ -1,8 +1,9 @@
 """The decision record: what was decided and from what, small enough for an annotation, complete enough to be undone.
 
 `{"id", "class", "mode", "reason", "limitedBy", "inputs", "main", "cpu": {"from", "ideal", "set"}, "memory", "limits", "others",
-"effects", "notChosen", "learned", "risk"}`: the main container's sizes stand at the top, the other containers' by name under `others`.
-`learned` has the provenance by container, `risk` what was declared and achieved, in parts per million.
+"effects", "notChosen", "learned", "risk", "replicas"}`: the main container's sizes stand at the top, the other containers' by name
+under `others`. `learned` has the provenance by container, `risk` what was declared and achieved, in parts per million, `replicas`
+what an autoscaler makes of changed requests.
 A value is text as the API writes it; `from` is what the received pod said (null: nothing).
 """
 
@@ -18,6 +19,7 @@ from stowplan.model.quantity import format_amount
 from stowplan.model.reasons import Reason
 from webhook.containers import COMPUTE, Container, Role
 from webhook.limits import NO_LIMIT
+from webhook.replica_change import ReplicaChange
 from webhook.scheduling import Effects
 from webhook.sizing import Sizing, main_first
 
@@ -39,6 +41,8 @@ class Facts:
     inputs: Mapping[str, str | int]
     risk: Mapping[str, Any] = field(default_factory=dict)
     """Declared and achieved, where sizes were learned."""
+    changes: Sequence[ReplicaChange] = ()
+    """Of replicas, where requests change that an autoscaler divides by."""
 
 
 def build_record(facts: Facts, sizings: Sequence[Sizing], effects: Effects, spec: Mapping[str, Any]) -> dict[str, Any]:
@@ -56,6 +60,7 @@ def build_record(facts: Facts, sizings: Sequence[Sizing], effects: Effects, spec
         "notChosen": [{"option": option, "why": why} for option, why in effects.not_chosen],
         "learned": _learned(sizings),
         "risk": dict(facts.risk),
+        "replicas": [change.as_record() for change in facts.changes],
     }
     record = {key: value for key, value in record.items() if value not in ([], {})}
     return _cut(record, facts, sizings)
@@ -131,6 +136,7 @@ _DETAILS: Final = (
     _without_formulas,
     _without("risk"),
     _without("learned"),
+    _without("replicas"),
     _without("inputs"),
 )
 """What is left out of a record that is too large, in this order."""

@@ -9,6 +9,8 @@ from stowplan.model.keys import SCHEDULER_NAME
 from stowplan.model.quantity import format_amount
 from stowplan.model.reasons import Reason
 from webhook.containers import COMPUTE, Role
+from webhook.provenance import saving_words
+from webhook.replica_change import ReplicaChange
 from webhook.scheduling import Effects
 from webhook.sizing import Sizing
 
@@ -20,16 +22,26 @@ _LIMITED: Final = {
     Reason.LIMIT_RANGE_CLAMPED: "fitted to the LimitRange",
     Reason.QOS_KEPT: "limits follow requests to stay Guaranteed",
     Reason.QUOTA_LIMITED: "not sized: the quota has no room",
+    Reason.NODE_LIMITED: "lowered to the largest node",
 }
 
 
-def explain(class_name: str, sizings: Sequence[Sizing], effects: Effects, *, observe: bool, pod_level: bool) -> str:
+def explain(
+    class_name: str,
+    sizings: Sequence[Sizing],
+    effects: Effects,
+    changes: Sequence[ReplicaChange] = (),
+    *,
+    observe: bool,
+    pod_level: bool,
+) -> str:
     """One sentence; it says what would happen where `observe` is set."""
     parts = []
     if pod_level:
         parts.append("pod-level resources are respected")
     else:
         parts += [_container(sizing, observe=observe) for sizing in sizings if _worth_telling(sizing)]
+    parts += [str(change) for change in changes]
     if effects.priority is not None:
         parts.append(f"priority {effects.priority.name}")
     if effects.spread:
@@ -53,9 +65,10 @@ def _container(sizing: Sizing, *, observe: bool) -> str:
     if not sizing.requests:
         return f"{name} keeps its own {_kept(sizing)}{_advice(sizing)}"
     got = _amounts({r: sizing.requests[r] for r in COMPUTE if r in sizing.requests})
-    how = [sizing.recommendation.provenance] if sizing.recommendation is not None else []
+    how = [sizing.recommendation.provenance, *_saving(sizing)] if sizing.recommendation is not None else []
     if sizing.reason is Reason.EXPLICIT_OVERRIDDEN:
         how.append("replacing the pod's own numbers")
+    how += sizing.notes
     how += [_LIMITED[reason] for reason in sorted(sizing.limited_by) if reason in _LIMITED]
     kept = {
         r: sizing.container.requests[r] for r in COMPUTE if r not in sizing.requests and sizing.container.written(r)
@@ -64,15 +77,24 @@ def _container(sizing: Sizing, *, observe: bool) -> str:
     return f"{name} {'would get' if observe else 'gets'} {got} ({', '.join(how)}){own}"
 
 
+def _saving(sizing: Sizing) -> list[str]:
+    """Said only of a recommendation that is set as it is."""
+    found = sizing.recommendation
+    if found is None or any(sizing.requests.get(r) != amount for r, amount in found.target.items()):
+        return []
+    words = saving_words(found.saving_micro_usd_per_hour)
+    return [words] if words else []
+
+
 def _kept(sizing: Sizing) -> str:
-    limited = [_LIMITED[reason] for reason in sorted(sizing.limited_by) if reason in _LIMITED]
+    limited = [*sizing.notes, *(_LIMITED[reason] for reason in sorted(sizing.limited_by) if reason in _LIMITED)]
     text = _amounts({r: sizing.container.requests[r] for r in COMPUTE if r in sizing.container.requests})
     return (text or "resources, which are none") + (f" ({', '.join(limited)})" if limited else "")
 
 
 def _advice(sizing: Sizing) -> str:
     if sizing.reason is Reason.REGRESSION_HALT and sizing.recommendation is not None:
-        return f" (not replaced: stepped back because of {sizing.recommendation.halt})"
+        return f" (not replaced, stepped back: {sizing.recommendation.halt})"
     return f" (advised: {_amounts(sizing.ideal)})" if sizing.ideal else ""
 
 

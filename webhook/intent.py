@@ -12,17 +12,20 @@ from stowplan.model.keys import (
     COST,
     CPU_MAX,
     CPU_MIN,
+    HPA,
     KEEP,
     LATENCY,
     MEMORY_MAX,
     MEMORY_MIN,
     MODE,
+    RUNTIME,
     SHAPE,
     SIZE,
     SPREAD,
 )
 from stowplan.model.quantity import QuantityError, parse_amount
 from stowplan.model.workload_class import ColdStart, Cost, Latency, Shape, Size, WorkloadClass
+from webhook.runtimes import Runtime
 
 
 class Keep(StrEnum):
@@ -61,6 +64,13 @@ class PodMode(StrEnum):
     APPLY = "apply"
 
 
+class Scaled(StrEnum):
+    """What becomes of a request that a HorizontalPodAutoscaler divides by."""
+
+    HOLD = "hold"
+    ALLOW = "allow"
+
+
 _Word = TypeVar("_Word", bound=StrEnum)
 _BOUNDS: Final = {"cpu": (CPU_MIN, CPU_MAX), "memory": (MEMORY_MIN, MEMORY_MAX)}
 
@@ -79,6 +89,9 @@ class Intent:
     maximum: Mapping[str, int] = field(default_factory=dict)
     keep: frozenset[Keep] = frozenset()
     policies: Mapping[str, ContainerPolicy] = field(default_factory=dict)
+    runtime: Runtime | None = None
+    """Of the main container; None: whatever its settings show."""
+    scaled: Scaled = Scaled.HOLD
     warnings: tuple[str, ...] = ()
 
     @property
@@ -120,12 +133,14 @@ def read_intent(labels: Mapping[str, str], annotations: Mapping[str, str], workl
         maximum=maximum,
         keep=_keep(annotations, warnings),
         policies=_policies(annotations, warnings),
+        runtime=_word(annotations, RUNTIME, Runtime, warnings),
+        scaled=_word(annotations, HPA, Scaled, warnings) or Scaled.HOLD,
         warnings=tuple(warnings),
     )
 
 
-def _word(labels: Mapping[str, str], key: str, words: type[_Word], warnings: list[str]) -> _Word | None:
-    value = labels.get(key)
+def _word(texts: Mapping[str, str], key: str, words: type[_Word], warnings: list[str]) -> _Word | None:
+    value = texts.get(key)
     if not value:
         return None
     try:

@@ -71,6 +71,7 @@ class ProfileRecommender:
             words_of(found, risk, with_formula=main),
             learned=learned_record(under, found),
             risk=risk_record(risk),
+            saving_micro_usd_per_hour=found.saving_micro_usd_per_hour,
         )
         if low and cold is not None:
             made = _raised(cold, made, found.days)
@@ -82,8 +83,9 @@ class ProfileRecommender:
             return made
         message = halt.message or str(halt.signal)
         message = message if len(message) <= _MAX_HALT_TEXT else f"{message[: _MAX_HALT_TEXT - 3]}..."
-        words = f"stepped back because of {message}; {made.provenance}"
-        return replace(made, reason=Reason.REGRESSION_HALT, provenance=words, halt=message)
+        words = f"stepped back: {message}; {made.provenance}"
+        inputs = {**made.inputs, "halt": message}
+        return replace(made, reason=Reason.REGRESSION_HALT, provenance=words, halt=message, inputs=inputs)
 
 
 def _raised(cold: Recommendation, made: Recommendation, days: int) -> Recommendation:
@@ -92,7 +94,14 @@ def _raised(cold: Recommendation, made: Recommendation, days: int) -> Recommenda
     words = f"{cold.provenance}, confidence is low after {days} days"
     if target != cold.target:
         words += ", raised to what was seen"
-    return replace(made, target=target, reason=Reason.LOW_CONFIDENCE, provenance=words, inputs=cold.inputs)
+    return replace(
+        made,
+        target=target,
+        reason=Reason.LOW_CONFIDENCE,
+        provenance=words,
+        inputs=cold.inputs,
+        saving_micro_usd_per_hour=0,
+    )
 
 
 def _because(cold: Recommendation | None, reason: Reason, words: str) -> Recommendation | None:

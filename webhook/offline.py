@@ -4,26 +4,40 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Final
+from typing import Any, Final, TypeVar
+
+import msgspec
 
 from stowplan.model.builtin_classes import BUILTIN_CLASSES
 from stowplan.model.class_codec import parse_workload_class, parse_workload_policy
-from stowplan.model.keys import GROUP, ZONE
+from stowplan.model.keys import GROUP
 from stowplan.model.profile_codec import KIND as PROFILE_KIND
 from stowplan.model.profile_codec import parse_profile
 from stowplan.model.reasons import Outcome, Reason
 from stowplan.model.workload import WorkloadKey
 from webhook.admission import decide
+from webhook.autoscalers import (
+    HorizontalAutoscaler,
+    first_name,
+    project_horizontal,
+    project_vertical,
+    scaling_of,
+)
 from webhook.containers import PodError, check_shape, read_containers
 from webhook.documents import Document, read_files
 from webhook.limit_range import LimitRange, parse_limit_range
+from webhook.node_room import largest
 from webhook.patch import copy_json, diff
 from webhook.profiles import CHECKPOINT_LABEL, LearnedProfile, latest, learned_from
+from webhook.projections import project_node
 from webhook.quota import Quota, parse_quota
 from webhook.review import AdmissionRequest
 from webhook.state import BUILTIN_PRIORITY_CLASSES, ClusterState, parse_priority_class
-from webhook.stores import PerTarget
+from webhook.stores import Entry, NodeFacts, PerTarget, Targeted
 from webhook.templates import POD_KINDS, complete, pod_of
+
+_V = TypeVar("_V")
+_W = TypeVar("_W")
 
 ASSUMED_ZONES: Final = 3
 """Zones of the unknown cluster, unless the files hold Node objects."""
@@ -61,7 +75,8 @@ class Result:
 def read_state(paths: Iterable[str], standard_input: str = "") -> ClusterState:
     """The view of a cluster with stowplan installed: scheduler alive, built-in classes and what the files add.
 
-    The files may hold WorkloadClass, WorkloadPolicy, LimitRange, ResourceQuota, PriorityClass and Node objects.
+    The files may hold WorkloadClass, WorkloadPolicy, LimitRange, ResourceQuota, PriorityClass and Node objects, and
+    HorizontalPodAutoscaler (autoscaling/v2) and VerticalPodAutoscaler objects.
 
     Raises:
         PolicyFileError: a document is none of these, or is wrong.
@@ -78,7 +93,8 @@ def read_state(paths: Iterable[str], standard_input: str = "") -> ClusterState:
             found[kind].append(_PARSERS[kind](value))
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise PolicyFileError(f"{document.source}: {kind}: {_plain(error)}") from error
-    zones = {zone for zone in found["Node"] if zone}
+    nodes = [node.value for node in found["Node"]]
+    zones = {node.zone for node in nodes if node.zone}
     priorities = {p.name: p for p in found["PriorityClass"]}
     return ClusterState(
         classes={**BUILTIN_CLASSES, **{c.name: c for c in found["WorkloadClass"]}},
@@ -88,6 +104,9 @@ def read_state(paths: Iterable[str], standard_input: str = "") -> ClusterState:
         priority_classes={**BUILTIN_PRIORITY_CLASSES, **priorities},
         scheduler_alive=True,
         zones=len(zones) or ASSUMED_ZONES,
+        node_shapes=largest(node.shape for node in nodes),
+        scaling=_by_target(found["HorizontalPodAutoscaler"], scaling_of),
+        verticals=_by_target(found["VerticalPodAutoscaler"], first_name),
     )
 
 
@@ -191,8 +210,27 @@ def mapping_of(obj: Mapping[str, Any], key: str) -> Mapping[str, Any]:
     return value
 
 
-def _zone(obj: Mapping[str, Any]) -> str:
-    return str((mapping_of(obj, "metadata").get("labels") or {}).get(ZONE, ""))
+def _node(obj: Mapping[str, Any]) -> Entry[NodeFacts]:
+    mapping_of(obj, "metadata")
+    return project_node(msgspec.json.encode(obj))
+
+
+def _horizontal(obj: Mapping[str, Any]) -> Targeted[HorizontalAutoscaler] | None:
+    return project_horizontal(_in_a_namespace(obj))
+
+
+def _vertical(obj: Mapping[str, Any]) -> Targeted[str] | None:
+    return project_vertical(_in_a_namespace(obj))
+
+
+def _in_a_namespace(obj: Mapping[str, Any]) -> bytes:
+    return msgspec.json.encode({**obj, "metadata": {**mapping_of(obj, "metadata"), "namespace": _namespace(obj)}})
+
+
+def _by_target(objects: list[Targeted[_V] | None], combine: Callable[[tuple[_V, ...]], _W]) -> Mapping[WorkloadKey, _W]:
+    store = PerTarget[_V, _W](combine)
+    store.replace([item for item in objects if item is not None])
+    return store.values
 
 
 def _plain(error: Exception) -> str:
@@ -206,5 +244,7 @@ _PARSERS: Final[dict[str, Callable[[Mapping[str, Any]], Any]]] = {
     "LimitRange": _limit_range,
     "ResourceQuota": _quota,
     "PriorityClass": parse_priority_class,
-    "Node": _zone,
+    "Node": _node,
+    "HorizontalPodAutoscaler": _horizontal,
+    "VerticalPodAutoscaler": _vertical,
 }

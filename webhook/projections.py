@@ -8,7 +8,9 @@ from typing import Any, Final, TypeVar
 import msgspec
 
 from stowplan.model.keys import ZONE
-from webhook.stores import Entry, LeaseRecord
+from stowplan.model.quantity import parse_amount
+from webhook.node_room import shape_of
+from webhook.stores import Entry, LeaseRecord, NodeFacts
 
 V = TypeVar("V")
 
@@ -34,8 +36,13 @@ class _OwnerObject(msgspec.Struct, frozen=True):
     spec: _OwnerSpec = _OwnerSpec()
 
 
+class _NodeStatus(msgspec.Struct, frozen=True):
+    allocatable: dict[str, str | int | float] = {}
+
+
 class _NodeObject(msgspec.Struct, frozen=True):
     metadata: _Meta
+    status: _NodeStatus = _NodeStatus()
 
 
 class _LeaseSpec(msgspec.Struct, frozen=True, rename="camel"):
@@ -63,11 +70,12 @@ def project_owner(raw: msgspec.Raw) -> Entry[int]:
     return Entry(meta.namespace, meta.name, count)
 
 
-def project_zone(raw: msgspec.Raw) -> Entry[str] | None:
-    """The zone of a node; None for a node without one."""
-    meta = msgspec.json.decode(raw, type=_NodeObject).metadata
-    zone = (meta.labels or {}).get(ZONE)
-    return Entry("", meta.name, zone) if zone else None
+def project_node(raw: bytes | msgspec.Raw) -> Entry[NodeFacts]:
+    """Zone and allocatable CPU and memory of a node."""
+    node = msgspec.json.decode(raw, type=_NodeObject)
+    cpu, memory = (parse_amount(r, node.status.allocatable.get(r, 0)) for r in ("cpu", "memory"))
+    zone = (node.metadata.labels or {}).get(ZONE, "")
+    return Entry("", node.metadata.name, NodeFacts(zone, shape_of(cpu, memory)))
 
 
 def project_lease(raw: msgspec.Raw) -> Entry[LeaseRecord]:

@@ -24,14 +24,11 @@ _SOURCES: Final[Mapping[Source, str]] = {
 
 
 def words_of(found: ContainerProfile, risk: KeptRisk | None, *, with_formula: bool) -> str:
-    """Source, history, confidence, clamps, saving, risk and formula, most important first: a long sentence is cut at its end."""
+    """Source, history, confidence, clamps, risk and formula, most important first: a long sentence is cut at its end."""
     parts = [f"{_SOURCES[found.source]} of {found.days} days" if found.days else _SOURCES[found.source]]
     parts.append(f"{found.confidence} confidence")
     if found.clamps:
         parts.append(f"clamped by {', '.join(found.clamps)}")
-    if found.saving_micro_usd_per_hour:
-        verb = "saves" if found.saving_micro_usd_per_hour > 0 else "costs"
-        parts.append(f"{verb} about ${dollars_a_month(abs(found.saving_micro_usd_per_hour))} a month a replica")
     if risk is not None:
         parts.append(
             f"overrun {_percent(risk.achieved.overrun)} of {_percent(risk.declared.overrun)} risked"
@@ -41,6 +38,13 @@ def words_of(found: ContainerProfile, risk: KeptRisk | None, *, with_formula: bo
         formula = found.formula
         parts.append(formula if len(formula) <= _MAX_FORMULA else f"{formula[: _MAX_FORMULA - 3]}...")
     return ", ".join(parts)
+
+
+def saving_words(micro_usd_per_hour: int) -> str:
+    """What a size saves or costs against the current request; empty where it is nothing."""
+    if not micro_usd_per_hour:
+        return ""
+    return f"{'saves' if micro_usd_per_hour > 0 else 'costs'} about ${dollars_a_month(abs(micro_usd_per_hour))} a month a replica"
 
 
 def learned_record(under: ClassProfile, found: ContainerProfile) -> dict[str, Any]:

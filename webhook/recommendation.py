@@ -27,6 +27,8 @@ class Recommendation:
     """For the decision record: where a learned size is from."""
     risk: Mapping[str, Any] = field(default_factory=dict)
     """For the decision record: declared and achieved, of the workload under its class."""
+    saving_micro_usd_per_hour: int = 0
+    """Of a replica against its current request, if the target is set as it is."""
     halt: str = ""
     """Not empty while the workload is stepped back: what got worse. Then the user's own numbers stand."""
 
@@ -55,13 +57,20 @@ class ColdStartRecommender:
         """See `Recommender`."""
         if container.role is Role.INIT:
             return None
-        start = workload_class.cold_start
         if container.role is Role.MAIN:
-            return from_table(start.size, start.shape, Reason.COLD_START, "cold start")
+            return start_of(container, workload_class)
         unwritten = tuple(r for r in COMPUTE if not container.written(r))
-        if not unwritten:
-            return None
-        return from_table(Size.XS, Shape.GENERAL, Reason.COLD_START, "side container", unwritten)
+        return start_of(container, workload_class, unwritten) if unwritten else None
+
+
+def start_of(
+    container: Container, workload_class: WorkloadClass, resources: tuple[str, ...] = COMPUTE
+) -> Recommendation:
+    """The size by the table: the class's for the main container, `xs` for all others. The same for every pod of a workload."""
+    start = workload_class.cold_start
+    if container.role is Role.MAIN:
+        return from_table(start.size, start.shape, Reason.COLD_START, "cold start", resources)
+    return from_table(Size.XS, Shape.GENERAL, Reason.COLD_START, "side container", resources)
 
 
 def from_table(

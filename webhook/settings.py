@@ -29,6 +29,10 @@ class WebhookSettings:
         minimum=1,
         maximum=3650,
     )
+    fit_to_nodes: bool = setting(
+        default=True,
+        doc="Never ask for more than the largest node of now has; false where an autoscaler can bring larger nodes.",
+    )
     drain_seconds: float = setting(
         5.0,
         "How long to go on answering, closing connections, after SIGTERM: longer than an endpoint needs to disappear.",

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from stowplan.model.quantity import format_bytes
 from stowplan.model.reasons import Reason
 from stowplan.model.workload_class import Explicit, Shape, WorkloadClass, WorkloadPolicy
+from webhook.autoscalers import Scaling
 from webhook.containers import Container, Role
-from webhook.intent import ContainerPolicy, Intent, Keep
+from webhook.intent import ContainerPolicy, Intent, Keep, Scaled
 from webhook.limit_range import LimitRange
-from webhook.recommendation import Recommendation, Recommender, from_table
+from webhook.node_room import NodeShape
+from webhook.recommendation import Recommendation, Recommender, from_table, start_of
+from webhook.runtimes import Heap, heap_for
 from webhook.workload import Workload
 
 
@@ -24,6 +28,14 @@ class Terms:
     intent: Intent
     policy: WorkloadPolicy | None
     ranges: tuple[LimitRange, ...]
+    scaling: Scaling
+    """HorizontalPodAutoscalers of the workload that divide by requests."""
+    vertical: str
+    """The VerticalPodAutoscaler that sizes the workload, empty where there is none."""
+    node_shapes: tuple[NodeShape, ...]
+    """The largest nodes."""
+    overhead: Mapping[str, int]
+    """Of the pod, beside its containers."""
     limits_counted: frozenset[str]
     """Resources whose limits a quota counts: a container without one would be refused."""
     guaranteed: bool
@@ -46,6 +58,8 @@ class Sizing:
     """The user's numbers, limits included, may be replaced."""
     recommendation: Recommendation | None = None
     limited_by: set[Reason] = field(default_factory=set)
+    notes: list[str] = field(default_factory=list)
+    """What people should know of it, in the order in which it was decided."""
 
     def request(self, resource: str) -> int:
         """The request after this sizing, 0 where there is none."""
@@ -66,6 +80,9 @@ def choose(container: Container, terms: Terms) -> Sizing:
     intent, workload_class = terms.intent, terms.workload_class
     if _fixed(container, terms):
         return Sizing(container, Reason.FIXED_BY_USER)
+    if terms.vertical:
+        note = f"the VerticalPodAutoscaler {terms.vertical} sizes it"
+        return Sizing(container, Reason.VPA_PRESENT, limited_by={Reason.VPA_PRESENT}, notes=[note])
     if intent.named_size is not None and container.role is Role.MAIN:
         named = from_table(intent.named_size, intent.shape or Shape.GENERAL, Reason.NAMED_SIZE, "named size")
         return Sizing(container, Reason.NAMED_SIZE, dict(named.target), ideal=dict(named.target), recommendation=named)
@@ -79,22 +96,65 @@ def _by_recommendation(container: Container, found: Recommendation, terms: Terms
     workload_class = terms.workload_class
     agreed = workload_class.explicit is Explicit.OVERRIDE or terms.intent.consents
     replaces = agreed and not found.halt
-    requests = {r: amount for r, amount in found.target.items() if replaces or not container.written(r)}
+    wanted = {r: amount for r, amount in found.target.items() if replaces or not container.written(r)}
+    requests, notes = _held(container, wanted, terms)
     if not requests:
+        if notes:
+            ideal, by = dict(found.target), {Reason.HPA_HELD}
+            return Sizing(container, Reason.HPA_HELD, ideal=ideal, recommendation=found, limited_by=by, notes=notes)
         if workload_class.explicit is Explicit.ADVISE:
             return Sizing(container, Reason.EXPLICIT_ADVISED, ideal=dict(found.target), recommendation=found)
         if agreed:
             return Sizing(container, Reason.REGRESSION_HALT, ideal=dict(found.target), recommendation=found)
         return Sizing(container, Reason.EXPLICIT_RESPECTED)
     overridden = any(container.written(r) for r in requests)
-    return Sizing(
+    sizing = Sizing(
         container,
         Reason.EXPLICIT_OVERRIDDEN if overridden else found.reason,
         requests,
         ideal=dict(found.target if workload_class.explicit is Explicit.ADVISE else requests),
         replaces_own=overridden,
         recommendation=found,
+        limited_by={Reason.HPA_HELD} if notes else set(),
+        notes=notes,
     )
+    _hold_heap(sizing, terms)
+    return sizing
+
+
+def _held(container: Container, wanted: Mapping[str, int], terms: Terms) -> tuple[dict[str, int], list[str]]:
+    """The requests to set, without those that a HorizontalPodAutoscaler divides by, and a note for each of those.
+
+    A request that such an autoscaler needs and nobody has written is set to a size that stays the same: learned ones follow
+    the use, which the autoscaler changes, and the two would chase each other.
+    """
+    requests, notes = dict(wanted), []
+    for resource in wanted if terms.intent.scaled is Scaled.HOLD else ():
+        autoscaler = terms.scaling.dividing_by(resource, container)
+        if autoscaler is None:
+            continue
+        if resource in container.requests:
+            del requests[resource]
+            notes.append(f"{resource} held for HorizontalPodAutoscaler {autoscaler.name}")
+        else:
+            requests[resource] = start_of(container, terms.workload_class).target[resource]
+            notes.append(f"{resource} set once for HorizontalPodAutoscaler {autoscaler.name}, which needs a request")
+    return requests, notes
+
+
+def _hold_heap(sizing: Sizing, terms: Terms) -> None:
+    """Memory that holds the heap which the runtime was told."""
+    heap = heap_of(sizing.container, terms.intent)
+    if heap is not None and sizing.requests.get("memory", heap.memory) < heap.memory:
+        sizing.requests["memory"] = heap.memory
+        sizing.limited_by.add(Reason.HEAP_FLOOR)
+        amounts = format_bytes(heap.memory), format_bytes(heap.bytes)
+        sizing.notes.append(f"memory raised to {amounts[0]} for a {heap.runtime} heap of {amounts[1]}, {heap.flag}")
+
+
+def heap_of(container: Container, intent: Intent) -> Heap | None:
+    """The fixed heap that the container's memory has to hold."""
+    return heap_for(container.heaps, intent.runtime if container.role is Role.MAIN else None)
 
 
 def _fixed(container: Container, terms: Terms) -> bool:

@@ -9,7 +9,9 @@ from typing import Any, Final
 from stowplan.model.builtin_classes import BUILTIN_CLASSES, PRIORITY_CLASSES
 from stowplan.model.workload import WorkloadKey
 from stowplan.model.workload_class import WorkloadClass, WorkloadPolicy
+from webhook.autoscalers import Scaling
 from webhook.limit_range import LimitRange
+from webhook.node_room import NodeShape
 from webhook.profiles import LearnedProfile
 from webhook.quota import Quota
 
@@ -46,6 +48,12 @@ class ClusterState:
     """By controlling owner."""
     zones: int = 0
     """Zones that have nodes; 0 where none is known."""
+    node_shapes: tuple[NodeShape, ...] = ()
+    """The largest nodes; empty where none is known or larger ones can come."""
+    scaling: Mapping[WorkloadKey, Scaling] = field(default_factory=dict)
+    """HorizontalPodAutoscalers that divide by requests, by the workload that they scale."""
+    verticals: Mapping[WorkloadKey, str] = field(default_factory=dict)
+    """Names of VerticalPodAutoscalers that size pods, by workload."""
     profiles: Mapping[WorkloadKey, LearnedProfile] = field(default_factory=dict)
     """By workload."""
     now_s: int = 0

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Generic, NamedTuple, TypeVar
 
 from stowplan.kube.codec import ObjectKey
 from stowplan.model.workload import WorkloadKey
+from webhook.node_room import NodeShape, largest
 
 V = TypeVar("V")
 W = TypeVar("W")
@@ -156,31 +158,62 @@ class Replicas:
         self._counts.pop((key.namespace, self._kind, key.name), None)
 
 
-class Zones(Named[str]):
-    """The zone of each node, and how many zones there are."""
+class NodeFacts(NamedTuple):
+    """What is kept of a node."""
+
+    zone: str
+    """Empty where it has none."""
+    shape: NodeShape
+
+
+class Nodes(Named[NodeFacts]):
+    """How many zones have nodes, and the shapes of the largest; a heartbeat changes nothing here."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.count = 0
+        self.shapes: tuple[NodeShape, ...] = ()
+        self._zones = Counter[str]()
+        self._shapes = Counter[NodeShape]()
 
-    def replace(self, items: Sequence[Entry[str]]) -> None:
+    @property
+    def zones(self) -> int:
+        """Zones that have nodes."""
+        return len(self._zones)
+
+    def replace(self, items: Sequence[Entry[NodeFacts]]) -> None:
         """The nodes are exactly these."""
         super().replace(items)
-        self._recount()
+        facts = self.values.values()
+        self._zones = Counter(node.zone for node in facts if node.zone)
+        self._shapes = Counter(node.shape for node in facts)
+        self.shapes = largest(self._shapes)
 
-    def upsert(self, item: Entry[str]) -> None:
-        """The node is new or has changed; a heartbeat changes nothing here."""
-        if self.values.get(item.name) != item.value:
+    def upsert(self, item: Entry[NodeFacts]) -> None:
+        """The node is new or has changed."""
+        before = self.values.get(item.name)
+        if before != item.value:
             super().upsert(item)
-            self._recount()
+            self._count(item.value, before)
 
     def delete(self, key: ObjectKey) -> None:
         """The node is gone."""
+        before = self.values.get(key.name)
         super().delete(key)
-        self._recount()
+        self._count(None, before)
 
-    def _recount(self) -> None:
-        self.count = len(set(self.values.values()))
+    def _count(self, new: NodeFacts | None, old: NodeFacts | None) -> None:
+        known = len(self._shapes)
+        for node, step in ((new, 1), (old, -1)):
+            if node is None:
+                continue
+            self._shapes[node.shape] += step
+            if node.zone:
+                self._zones[node.zone] += step
+        added = len(self._shapes) != known
+        gone = old is not None and not self._shapes[old.shape]
+        self._zones, self._shapes = +self._zones, +self._shapes
+        if added or gone:
+            self.shapes = largest(self._shapes)
 
 
 class LeaseRecord(NamedTuple):

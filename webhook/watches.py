@@ -13,6 +13,7 @@ import msgspec
 from stowplan.kube.client import ApiClient
 from stowplan.kube.errors import Forbidden, KubeError, NotFound
 from stowplan.kube.paths import (
+    HORIZONTAL_AUTOSCALERS,
     JOBS,
     LEASES,
     LIMIT_RANGES,
@@ -21,6 +22,7 @@ from stowplan.kube.paths import (
     REPLICA_SETS,
     RESOURCE_QUOTAS,
     STATEFUL_SETS,
+    VERTICAL_AUTOSCALERS,
     WORKLOAD_CLASSES,
     WORKLOAD_POLICIES,
     WORKLOAD_PROFILES,
@@ -32,12 +34,20 @@ from stowplan.model.builtin_classes import BUILTIN_CLASSES
 from stowplan.model.class_codec import parse_workload_class, parse_workload_policy
 from stowplan.model.keys import SCHEDULER_NAME, SYSTEM_NAMESPACE
 from stowplan.model.workload_class import WorkloadClass, WorkloadPolicy
+from webhook.autoscalers import (
+    HorizontalAutoscaler,
+    Scaling,
+    first_name,
+    project_horizontal,
+    project_vertical,
+    scaling_of,
+)
 from webhook.limit_range import LimitRange, parse_limit_range
 from webhook.profiles import NOT_CHECKPOINTS, LearnedProfile, latest, project_profile
-from webhook.projections import project_lease, project_owner, project_with, project_zone
+from webhook.projections import project_lease, project_node, project_owner, project_with
 from webhook.quota import Quota, parse_quota
 from webhook.state import PROFILE_MAX_AGE_S, ClusterState, OwnerKey, PriorityClass, parse_priority_class
-from webhook.stores import Named, PerNamespace, PerTarget, Replicas, SchedulerLease, Zones
+from webhook.stores import Named, Nodes, PerNamespace, PerTarget, Replicas, SchedulerLease
 
 log = logging.getLogger(__name__)
 
@@ -62,6 +72,7 @@ class ClusterFeed:
         api: an open client.
         metrics: of the reflectors.
         profile_max_age_s: a profile that was not renewed for longer is stale.
+        fit_to_nodes: whether the nodes of now are the largest that there will be.
         clock: monotonic seconds, for the freshness of the scheduler's Lease.
         wall_clock: Unix seconds, for the age of profiles.
         sleep: waits the given seconds.
@@ -73,6 +84,7 @@ class ClusterFeed:
         metrics: ReflectorMetrics | None = None,
         *,
         profile_max_age_s: int = PROFILE_MAX_AGE_S,
+        fit_to_nodes: bool = True,
         clock: Callable[[], float] = time.monotonic,
         wall_clock: Callable[[], float] = time.time,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
@@ -80,6 +92,7 @@ class ClusterFeed:
         self._api = api
         self._metrics = metrics or ReflectorMetrics()
         self._profile_max_age_s = profile_max_age_s
+        self._fit_to_nodes = fit_to_nodes
         self._wall_clock = wall_clock
         self._sleep = sleep
         self._missing: set[str] = set()
@@ -89,9 +102,11 @@ class ClusterFeed:
         self._quotas = PerNamespace[Quota, tuple[Quota, ...]](_all)
         self._priorities = Named[PriorityClass]()
         self._replicas: dict[OwnerKey, int] = {}
-        self._zones = Zones()
+        self._nodes = Nodes()
         self._lease = SchedulerLease(clock)
         self._profiles = PerTarget[LearnedProfile, LearnedProfile](latest)
+        self._scaling = PerTarget[HorizontalAutoscaler, Scaling](scaling_of)
+        self._verticals = PerTarget[str, str](first_name)
         self._custom: dict[Resource, Reflector[Any]] = {
             WORKLOAD_CLASSES: self._reflect(WORKLOAD_CLASSES, project_with(parse_workload_class), self._classes),
             WORKLOAD_POLICIES: self._reflect(WORKLOAD_POLICIES, project_with(parse_workload_policy), self._policies),
@@ -100,6 +115,7 @@ class ClusterFeed:
             WORKLOAD_PROFILES: self._reflect(
                 WORKLOAD_PROFILES, project_profile, self._profiles, Selection(label_selector=NOT_CHECKPOINTS)
             ),
+            VERTICAL_AUTOSCALERS: self._reflect(VERTICAL_AUTOSCALERS, project_vertical, self._verticals),
         }
         self._needed: list[Reflector[Any]] = [
             self._reflect(LIMIT_RANGES, project_with(parse_limit_range), self._ranges),
@@ -108,10 +124,11 @@ class ClusterFeed:
         ]
         lease = Selection(SYSTEM_NAMESPACE, field_selector=f"metadata.name={SCHEDULER_NAME}")
         self._useful: list[Reflector[Any]] = [
-            self._reflect(NODES, project_zone, self._zones),
+            self._reflect(NODES, project_node, self._nodes),
             self._reflect(LEASES, project_lease, self._lease, lease),
             self._reflect(REPLICA_SETS, project_owner, Replicas("ReplicaSet", self._replicas)),
             self._reflect(STATEFUL_SETS, project_owner, Replicas("StatefulSet", self._replicas)),
+            self._reflect(HORIZONTAL_AUTOSCALERS, project_horizontal, self._scaling),
             self._reflect(JOBS, project_owner, Replicas("Job", self._replicas)),
         ]
 
@@ -179,7 +196,10 @@ class ClusterFeed:
             priority_classes=self._priorities.values,
             scheduler_alive=self._lease.alive,
             replicas=self._replicas,
-            zones=self._zones.count,
+            zones=self._nodes.zones,
+            node_shapes=self._nodes.shapes if self._fit_to_nodes else (),
+            scaling=self._scaling.values,
+            verticals=self._verticals.values,
             profiles=self._profiles.values,
             now_s=int(self._wall_clock()),
             profile_max_age_s=self._profile_max_age_s,

@@ -28,7 +28,6 @@ METHODS: Final = frozenset(
         "replace_namespaces",
         "upsert_namespace",
         "delete_namespace",
-        "observe",
         "advance_to",
     }
 )

@@ -39,7 +39,8 @@ def mutate(
     classes: Annotated[
         list[str] | None,
         typer.Option(
-            help="Objects of the cluster: WorkloadClass, WorkloadPolicy, LimitRange, ResourceQuota, PriorityClass, Node."
+            help="Objects of the cluster: WorkloadClass, WorkloadPolicy, LimitRange, ResourceQuota, PriorityClass, Node, "
+            "HorizontalPodAutoscaler, VerticalPodAutoscaler."
         ),
     ] = None,
     profiles: Annotated[

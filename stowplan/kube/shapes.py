@@ -26,7 +26,6 @@ PodAnnotations = TypedDict(
     "PodAnnotations",
     {
         "status.stowplan.dev/class-revision": str,
-        "stowplan.dev/gang": str,
         "stowplan.dev/max-per-node": str,
         "stowplan.dev/max-per-spot-pool": str,
     },

@@ -16,9 +16,9 @@ from stowplan.model.class_manifest import workload_class_manifest
 from stowplan.model.fields import ClassError, Fields
 from stowplan.model.keys import GROUP, VERSION
 from stowplan.model.quantity import format_bytes, format_cpu, parse_bytes, parse_cpu
+from stowplan.model.scheduling_codec import CAPACITY_TYPES, parse_scheduling
 from stowplan.model.workload_class import (
     Bounds,
-    CapacityPreference,
     ColdStart,
     Cost,
     CpuSizing,
@@ -27,13 +27,10 @@ from stowplan.model.workload_class import (
     MemorySizing,
     Rollout,
     RolloutMode,
-    Scheduling,
-    ScoreWeights,
     Size,
     Step,
     WorkloadClass,
     WorkloadPolicy,
-    ZoneSpread,
 )
 
 __all__ = [
@@ -47,11 +44,8 @@ __all__ = [
 
 _STANDARD: Final = BUILTIN_CLASSES[DEFAULT_CLASS]
 _NAME: Final = re.compile(r"[a-z0-9]([-a-z0-9]{0,38}[a-z0-9])?")
-_HARD: Final = "DoNotSchedule"
-_SOFT: Final = "ScheduleAnyway"
 _LOWEST_TIER: Final = 3
 LIFECYCLES: Final = ("alpha", "beta", "stable", "deprecated", "end-of-life")
-CAPACITY_TYPES: Final = ("on-demand", "spot")
 
 
 def parse_workload_class(obj: Mapping[str, Any], *, strict: bool = False) -> WorkloadClass:
@@ -101,7 +95,7 @@ def parse_workload_class(obj: Mapping[str, Any], *, strict: bool = False) -> Wor
         bounds=_bounds(sizing.child("bounds", "cpuMin", "cpuMax", "memoryMin", "memoryMax")),
         step=_step(sizing.child("step", "maxDownPercent", "maxUpPercent", "cooldown")),
         cold_start=_cold_start(sizing.child("coldStart", "size", "shape")),
-        scheduling=_scheduling(
+        scheduling=parse_scheduling(
             spec.child("scheduling", "priorityClassName", "spread", "capacity", "weights", "maxNodeLoadPercent")
         ),
         rollout=_rollout(spec.child("rollout", "mode", "percent")),
@@ -190,60 +184,6 @@ def _cold_start(fields: Fields) -> ColdStart:
     return ColdStart(size, fields.choice("shape", _STANDARD.cold_start.shape))
 
 
-def _scheduling(fields: Fields) -> Scheduling:
-    base = _STANDARD.scheduling
-    weights = fields.child("weights", "pack", "cost", "latency", "spread")
-    spread = fields.child("spread", "zone", "hostSkewDivisor")
-    divisor = spread.integer("hostSkewDivisor", 0, 1, 100) or None
-    return Scheduling(
-        priority_class_name=fields.text("priorityClassName", base.priority_class_name),
-        weights=_weights(weights) if fields.has("weights") else base.weights,
-        max_node_load_percent=fields.integer("maxNodeLoadPercent", base.max_node_load_percent, 1, 100),
-        zone_spread=_zone_spread(spread) if fields.has("spread") else base.zone_spread,
-        host_skew_divisor=divisor if fields.has("spread") else base.host_skew_divisor,
-        capacity=_capacity(fields),
-    )
-
-
-def _weights(fields: Fields) -> ScoreWeights:
-    shares = [fields.integer(name, -1, 0, 100) for name in ("pack", "cost", "latency", "spread")]
-    if -1 in shares or sum(shares) != 100:  # noqa: PLR2004 - shares in percent
-        raise fields.error("pack+cost+latency+spread", dict(fields.content), "give all four; they must sum to 100")
-    return ScoreWeights(*shares)
-
-
-def _zone_spread(spread: Fields) -> ZoneSpread | None:
-    if not spread.has("zone"):
-        return None
-    zone = spread.child("zone", "maxSkew", "when", "hardFromReplicas")
-    return ZoneSpread(
-        max_skew=zone.integer("maxSkew", 1, 1, 100),
-        hard=zone.one_of("when", _SOFT, (_SOFT, _HARD)) == _HARD,
-        hard_from_replicas=zone.integer("hardFromReplicas", 3, 1, 1000),
-    )
-
-
-def _capacity(fields: Fields) -> tuple[CapacityPreference, ...]:
-    items = fields.content.get("capacity")
-    if items is None:
-        return _STANDARD.scheduling.capacity
-    if not isinstance(items, list | tuple):
-        raise fields.error("capacity", items, "must be a list of {type, weight}")
-    preferences = []
-    for index, item in enumerate(items):
-        if not isinstance(item, Mapping):
-            raise fields.error(f"capacity[{index}]", item, "must be an object with type and weight")
-        entry = Fields(fields.owner, f"{fields.path}.capacity[{index}]", item, fields.strict).only("type", "weight")
-        preferences.append(
-            CapacityPreference(entry.one_of("type", "", CAPACITY_TYPES), entry.integer("weight", 0, 1, 100))
-        )
-        if not entry.has("type") or not entry.has("weight"):
-            raise fields.error(f"capacity[{index}]", dict(item), "needs type and weight")
-    if len({preference.type for preference in preferences}) != len(preferences):
-        raise fields.error("capacity", [p.type for p in preferences], "names a capacity type twice; name each once")
-    return tuple(preferences)
-
-
 def _rollout(fields: Fields) -> Rollout:
     mode = fields.choice("mode", RolloutMode.APPLY)
     if fields.has("percent") is not (mode is RolloutMode.CANARY):
@@ -279,7 +219,7 @@ def parse_workload_policy(obj: Mapping[str, Any], *, strict: bool = False) -> Wo
         ClassError: a field has the wrong type or value, or the default class is not among the allowed ones.
     """
     root, _ = _root(obj, "WorkloadPolicy", strict=strict)
-    spec = root.child("spec", "defaultClass", "allowedClasses", "max")
+    spec = root.child("spec", "defaultClass", "allowedClasses", "max", "rollout")
     allowed = spec.content.get("allowedClasses") or ()
     if not isinstance(allowed, list | tuple) or not all(
         isinstance(name, str) and _NAME.fullmatch(name) for name in allowed
@@ -297,4 +237,5 @@ def parse_workload_policy(obj: Mapping[str, Any], *, strict: bool = False) -> Wo
         allowed_classes=tuple(allowed),
         max_cpu_per_pod=bounds.amount("cpuPerPod", 0, parse_cpu),
         max_memory_per_pod=bounds.amount("memoryPerPod", 0, parse_bytes),
+        rollout=_rollout(spec.child("rollout", "mode", "percent")) if spec.has("rollout") else None,
     )

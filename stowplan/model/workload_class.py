@@ -205,3 +205,5 @@ class WorkloadPolicy:
     allowed_classes: tuple[str, ...] = ()
     max_cpu_per_pod: int = 0
     max_memory_per_pod: int = 0
+    rollout: Rollout | None = None
+    """How far classes are rolled out in the namespace; the more careful of this and the class's counts."""

@@ -4,16 +4,10 @@ Two entries of the configuration call the same webhook with `reinvocationPolicy:
 twice, with the API server's own defaulting and admission plugins in between.
 """
 
-import base64
 import json
-import re
-import sys
 import threading
-import urllib.request
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,17 +15,15 @@ import pytest
 
 from sandbox.control_plane import ControlPlane
 from sandbox.errors import SandboxError
-from sandbox.probe import healthy, wait_until
-from stowplan.model.builtin_classes import PRIORITY_CLASSES
+from sandbox.probe import wait_until
 from stowplan.model.resources import parse_amounts
+from tests.support.live_webhook import Webhook, create, installed
 from tests.support.pods import container
 from webhook.documents import read_text
 from webhook.offline import Result, mutate_documents, read_state
 
 Kubectl = Callable[..., Any]
 NAME = "admission-test-webhook"
-OPTED_IN = {"stowplan.dev/inject": "enabled"}
-ROOT = Path(__file__).parents[2]
 LEASE = {
     "apiVersion": "coordination.k8s.io/v1",
     "kind": "Lease",
@@ -40,56 +32,12 @@ LEASE = {
 }
 
 
-@dataclass(frozen=True)
-class Webhook:
-    """The running webhook."""
-
-    plane: ControlPlane
-    folder: Path
-
-    def start(self) -> None:
-        """Start the process and wait until it has read the cluster."""
-        argv: list[str | Path] = [sys.executable, "-m", "webhook", "--kubeconfig", self.plane.kubeconfig]
-        argv += ["--port", str(self.plane.port(NAME)), "--metrics-port", str(self.plane.port(f"{NAME}-metrics"))]
-        argv += ["--tls-dir", self.folder, "--self-signed", "--drain-seconds", "0"]
-        process = self.plane.start_process(NAME, argv, {"PYTHONPATH": str(ROOT)})
-        url = f"http://127.0.0.1:{self.plane.port(f'{NAME}-metrics')}/readyz"
-        wait_until("the webhook is ready", partial(healthy, url, self.plane.pki.ssl_context()), process=process)
-
-    def reviews(self) -> dict[tuple[str, str], float]:
-        """How many reviews had which outcome and reason."""
-        url = f"http://127.0.0.1:{self.plane.port(f'{NAME}-metrics')}/metrics"
-        with urllib.request.urlopen(url, timeout=5) as answer:
-            text = answer.read().decode()
-        found = re.findall(r'stowplan_admission_reviews_total\{outcome="(\w+)",reason="(\w+)"\} (\S+)', text)
-        return {(outcome, reason): float(count) for outcome, reason, count in found}
-
-    def configuration(self) -> dict[str, Any]:
-        """Registered twice, re-invoked if needed."""
-        ca_bundle = base64.b64encode((self.folder / "ca.crt").read_bytes()).decode()
-        entry = {
-            "clientConfig": {"url": f"https://127.0.0.1:{self.plane.port(NAME)}/mutate", "caBundle": ca_bundle},
-            "rules": [{"apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["pods"]}],
-            "failurePolicy": "Ignore",
-            "timeoutSeconds": 2,
-            "sideEffects": "None",
-            "reinvocationPolicy": "IfNeeded",
-            "admissionReviewVersions": ["v1"],
-            "namespaceSelector": {"matchLabels": {**OPTED_IN, "admission-test": "true"}},
-        }
-        return {
-            "apiVersion": "admissionregistration.k8s.io/v1",
-            "kind": "MutatingWebhookConfiguration",
-            "metadata": {"name": NAME},
-            "webhooks": [{**entry, "name": f"{letter}.admission-test.stowplan.dev"} for letter in "ab"],
-        }
-
-
 @pytest.fixture(scope="module")
 def scheduler_lease(control_plane: ControlPlane) -> Iterator[None]:
     """A Lease renewed every few seconds, as kube-scheduler would."""
     stop = threading.Event()
-    control_plane.kubectl("create", "namespace", "stowplan-system")
+    system = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "stowplan-system"}}
+    control_plane.kubectl("apply", "-f", "-", stdin=json.dumps(system))
 
     def renew() -> None:
         while not stop.is_set():
@@ -111,30 +59,15 @@ def webhook(
 ) -> Iterator[Webhook]:
     """Installed with the built-in PriorityClasses and without the custom resource definitions."""
     assert scheduler_lease is None
-    for known in PRIORITY_CLASSES:
-        manifest = {
-            "apiVersion": "scheduling.k8s.io/v1",
-            "kind": "PriorityClass",
-            "metadata": {"name": known.name},
-            "value": known.value,
-            "preemptionPolicy": known.preemption_policy,
-        }
-        control_plane.kubectl("apply", "-f", "-", stdin=json.dumps(manifest))
-    running = Webhook(control_plane, tmp_path_factory.mktemp("tls"))
-    running.start()
-    control_plane.kubectl("create", "-f", "-", stdin=json.dumps(running.configuration()))
-    yield running
-    control_plane.kubectl("delete", "mutatingwebhookconfiguration", NAME)
-    if NAME in control_plane.processes:
-        control_plane.stop_component(NAME)
+    with installed(control_plane, tmp_path_factory.mktemp("tls"), NAME) as running:
+        yield running
 
 
 @pytest.fixture
 def shop(control_plane: ControlPlane, namespace: str, webhook: Webhook) -> str:
     """A namespace that has opted in, once a dry run shows that the webhook is called and knows the scheduler."""
     assert webhook.plane is control_plane
-    labels = [f"{key}={value}" for key, value in {**OPTED_IN, "admission-test": "true"}.items()]
-    control_plane.kubectl("label", "namespace", namespace, *labels)
+    webhook.opt_in(namespace)
 
     def served() -> bool:
         found = create(control_plane, namespace, pod_of("probe"), "--dry-run=server")
@@ -151,11 +84,6 @@ def pod_of(name: str, *containers: dict[str, Any], **more: Any) -> dict[str, Any
         metadata["annotations"] = more.pop("annotations")
     spec = {"containers": list(containers) or [container()], **more}
     return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec}
-
-
-def create(plane: ControlPlane, namespace: str, obj: dict[str, Any], *flags: str) -> Any:
-    """Create an object; returns it as stored."""
-    return plane.kubectl_json("create", "-n", namespace, *flags, "-f", "-", stdin=json.dumps(obj))
 
 
 def offline(obj: dict[str, Any], namespace: str, tmp_path: Path, *cluster_objects: dict[str, Any]) -> Result:

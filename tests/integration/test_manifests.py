@@ -160,6 +160,9 @@ ON_DEMAND = {"capacity": [{"type": "on-demand", "weight": 100}]}
         (a_policy({"defaultClass": "gold.r2"}), "spec.defaultClass in body should match"),
         (a_policy({"max": {"cpuPerPod": 0}}), "cpuPerPod must be more than zero"),
         (a_policy({"max": {"memoryPerPod": "0"}}), "memoryPerPod must be more than zero"),
+        (a_policy({"rollout": {"mode": "Canary"}}), "percent is needed with mode Canary, and only there"),
+        (a_policy({"rollout": {"percent": 25}}), "percent is needed with mode Canary, and only there"),
+        (a_policy({"rollout": {"mode": "Halt"}}), 'Unsupported value: "Halt"'),
         (a_class({"sizing": {"cpu": {"percentil": 50}}}), 'unknown field "spec.sizing.cpu.percentil"'),
     ],
     ids=lambda value: value if isinstance(value, str) else None,
@@ -180,6 +183,15 @@ def test_a_profile_cannot_change_its_workload(plane: ControlPlane) -> None:
 
 MAY = [
     *[("stowplan-webhook", "watch", r, "") for r in ("workloadclasses.stowplan.dev", "workloadpolicies.stowplan.dev")],
+    *[
+        ("stowplan-webhook", verb, r, "")
+        for verb in ("get", "list", "watch")
+        for r in (
+            "workloadprofiles.stowplan.dev",
+            "horizontalpodautoscalers.autoscaling",
+            "verticalpodautoscalers.autoscaling.k8s.io",
+        )
+    ],
     *[("stowplan-webhook", "list", r, "") for r in ("limitranges", "resourcequotas", "nodes", "replicasets.apps")],
     *[
         ("stowplan-webhook", "list", r, "")
@@ -210,6 +222,9 @@ MAY_NOT = [
     ("stowplan-webhook", "get", "secrets/stowplan-ca", NS),
     ("stowplan-webhook", "list", "pods", ""),
     ("stowplan-webhook", "patch", "workloadclasses.stowplan.dev", ""),
+    ("stowplan-webhook", "patch", "workloadprofiles.stowplan.dev", ""),
+    ("stowplan-webhook", "update", "horizontalpodautoscalers.autoscaling", ""),
+    ("stowplan-webhook", "delete", "verticalpodautoscalers.autoscaling.k8s.io", ""),
     ("stowplan-webhook", "list", "leases.coordination.k8s.io", NS),
     ("stowplan-webhook", "update", "leases.coordination.k8s.io/stowplan-scheduler", NS),
     ("stowplan-webhook", "get", "mutatingwebhookconfigurations.admissionregistration.k8s.io/stowplan", ""),

@@ -83,6 +83,13 @@ def test_the_schema_knows_the_words_of_the_vocabulary(path: str, words: Any) -> 
     assert sorted(field(schema_of("workloadclasses"), path)["enum"]) == sorted(words)
 
 
+def test_a_policy_is_rolled_out_in_the_words_of_a_class() -> None:
+    (ours, theirs) = (field(schema_of(p), "spec.rollout") for p in ("workloadpolicies", "workloadclasses"))
+
+    assert ours["properties"] == theirs["properties"]
+    assert ours["x-kubernetes-validations"] == theirs["x-kubernetes-validations"]
+
+
 @pytest.mark.parametrize("plural", SHORT_NAMES)
 def test_kubectl_shows_them_well(plural: str) -> None:
     spec = CRDS[f"{plural}.stowplan.dev"]["spec"]

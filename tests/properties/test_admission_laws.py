@@ -7,17 +7,20 @@ import jsonpatch
 from hypothesis import event, given
 from hypothesis import strategies as st
 
-from stowplan.model.keys import STATUS_PREFIX
+from stowplan.model.keys import HPA, SIZE, STATUS_PREFIX
 from stowplan.model.reasons import Outcome, Reason
 from stowplan.model.resources import container_amounts
 from tests.support.learned import learned_clusters
 from tests.support.pods import NAMESPACE, admit, pods
 from webhook.admission import decide
+from webhook.autoscalers import NO_SCALING
+from webhook.containers import read_containers
 from webhook.limit_range import violations
 from webhook.qos import qos_of
 from webhook.quota import quota_violations
 from webhook.review import AdmissionRequest
 from webhook.state import ClusterState
+from webhook.workload import identify
 
 
 @given(pods(), learned_clusters())
@@ -80,6 +83,21 @@ def test_nothing_is_made_worse(received: dict[str, Any], state: ClusterState) ->
         limits = container_amounts(container, "limits")
         for resource, request in container_amounts(container).items():
             assert request <= limits.get(resource, request)
+
+
+@given(pods(), learned_clusters())
+def test_what_an_autoscaler_divides_by_never_moves(received: dict[str, Any], state: ClusterState) -> None:
+    received["metadata"].setdefault("labels", {}).pop(SIZE, None)  # a named size is the user's own number
+    received["metadata"].setdefault("annotations", {}).pop(HPA, None)
+    scaling = state.scaling.get(identify(received, NAMESPACE).key, NO_SCALING)
+
+    verdict = admit(received, state)
+
+    assert verdict.pod is not None
+    for before, after in zip(read_containers(received), read_containers(verdict.pod), strict=True):
+        for resource, request in before.requests.items():
+            if scaling.dividing_by(resource, before) is not None:
+                assert after.requests[resource] == request
 
 
 @given(pods(), learned_clusters())

@@ -22,6 +22,8 @@ from stowplan.model.profile import (
 from stowplan.model.workload import WorkloadKey
 from stowplan.model.workload_class import Cost
 from tests.support.pods import GIB, MIB, NAMESPACE, clusters
+from webhook.autoscalers import HorizontalAutoscaler, Scaling
+from webhook.node_room import largest
 from webhook.profiles import LearnedProfile, learned_from
 from webhook.state import ClusterState
 
@@ -119,5 +121,21 @@ def workload_profiles(draw: st.DrawFn, kind: str, name: str) -> WorkloadProfile:
 def learned_clusters(draw: st.DrawFn) -> ClusterState:
     """Cluster states in which any profile of the pods' workloads is known."""
     owners = [("ReplicaSet", "web-abc"), ("DaemonSet", "agent"), ("CronJob", "encode"), ("Pod", "web-abc")]
-    known = [draw(workload_profiles(kind, name)) for kind, name in draw(st.lists(st.sampled_from(owners), unique=True))]
-    return replace(draw(clusters()), profiles=stored(*known), now_s=NOW_S)
+    some = st.lists(st.sampled_from(owners), unique=True)
+    known = [draw(workload_profiles(kind, name)) for kind, name in draw(some)]
+    return replace(
+        draw(clusters()),
+        profiles=stored(*known),
+        now_s=NOW_S,
+        scaling={WorkloadKey(NAMESPACE, kind, name): draw(scalings()) for kind, name in draw(some)},
+        verticals={WorkloadKey(NAMESPACE, kind, name): "vpa" for kind, name in draw(some)[:1]},
+        node_shapes=largest(draw(st.lists(st.sampled_from([(500, GIB), (4000, 8 * GIB), (2000, 64 * GIB)])))),
+    )
+
+
+@st.composite
+def scalings(draw: st.DrawFn) -> Scaling:
+    """HorizontalPodAutoscalers on any resources of the whole pod and of single containers."""
+    whole = draw(st.lists(st.sampled_from(["cpu", "memory"]), unique=True))
+    single = draw(st.lists(st.tuples(st.sampled_from(["c0", "c1", "i0"]), st.sampled_from(["cpu", "memory"]))))
+    return Scaling((HorizontalAutoscaler("hpa", tuple(whole), tuple(single), draw(st.integers(0, 3)), 5),))

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from stowplan.model.builtin_classes import BUILTIN_CLASSES
 from stowplan.model.keys import CLASS, KEEP, SIZE
-from stowplan.model.workload_class import WorkloadPolicy
+from stowplan.model.workload_class import Rollout, RolloutMode, WorkloadPolicy
 from webhook.admission import decide
 from webhook.limit_range import LimitItem, LimitRange
 from webhook.quota import Quota, Scope
@@ -125,6 +125,8 @@ def _metadata() -> st.SearchStrategy[tuple[dict[str, str], dict[str, str]]]:
         "stowplan.dev/cpu-max": ["300m", "2"],
         "stowplan.dev/memory-max": ["256Mi", "1Gi"],
         "c0.containers.stowplan.dev/policy": ["fixed", "auto"],
+        "stowplan.dev/runtime": ["jvm", "native", "cobol"],
+        "stowplan.dev/hpa": ["hold", "allow", "x"],
         "status.stowplan.dev/why": ["because I say so"],
         "note": ["kept"],
     }
@@ -138,8 +140,18 @@ def _any_of(values: dict[str, list[str]]) -> st.SearchStrategy[dict[str, str]]:
 @st.composite
 def pods(draw: st.DrawFn) -> dict[str, Any]:
     """Pods that the API server would send, with any mix of stowplan's labels and annotations."""
+    heaps = st.sampled_from(
+        [
+            ("A", "b"),
+            ("JAVA_TOOL_OPTIONS", "-Xmx900m"),
+            ("GOMEMLIMIT", "3GiB"),
+            ("NODE_OPTIONS", "--max-old-space-size=9"),
+        ]
+    )
     apps = [
-        container(f"c{i}", resources=draw(resource_blocks()), env=[{"name": "A", "value": "b"}])
+        container(
+            f"c{i}", resources=draw(resource_blocks()), env=[dict(zip(("name", "value"), draw(heaps), strict=True))]
+        )
         for i in range(draw(st.integers(1, 3)))
     ]
     inits = [
@@ -190,6 +202,7 @@ def clusters(draw: st.DrawFn) -> ClusterState:
             {},
             {NAMESPACE: WorkloadPolicy(NAMESPACE, "batch", ("batch", "elastic"))},
             {NAMESPACE: WorkloadPolicy(NAMESPACE, max_cpu_per_pod=600, max_memory_per_pod=GIB)},
+            {NAMESPACE: WorkloadPolicy(NAMESPACE, rollout=Rollout(RolloutMode.CANARY, 50))},
         ]
     )
     quotas = st.sampled_from(

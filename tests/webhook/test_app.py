@@ -2,6 +2,7 @@
 
 import base64
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +10,10 @@ import pytest
 from aiohttp.test_utils import TestClient, TestServer
 from prometheus_client import CollectorRegistry
 
+from tests.support.learned import NOW_S
 from tests.support.pods import NAMESPACE, cluster, pod
 from webhook.app import AdmissionService, parse_budget
+from webhook.offline import read_profiles, read_state
 
 _GOLDEN = Path(__file__).parents[1] / "golden" / "admission"
 
@@ -41,8 +44,17 @@ def test_golden_reviews(name: str) -> None:
     """What is answered to a recorded review, with the patch decoded. Written by hand or checked by eye, never regenerated blindly."""
     request = (_GOLDEN / f"{name}.request.json").read_bytes()
     replicas = {("shop", "ReplicaSet", "checkout-6d4cf56db6"): 10}
+    known = {
+        part: [str(path)] for part in ("cluster", "profiles") if (path := _GOLDEN / f"{name}.{part}.json").exists()
+    }
+    state = replace(
+        read_state(known.get("cluster", ())),
+        profiles=read_profiles(known.get("profiles", ())),
+        now_s=NOW_S,
+        replicas=replicas,
+    )
 
-    status, body = _service(replicas=replicas).review(request)
+    status, body = AdmissionService(lambda: state, CollectorRegistry()).review(request)
 
     answer = json.loads(body)
     if "patch" in answer["response"]:

@@ -13,6 +13,7 @@ from stowplan.model.builtin_classes import BUILTIN_CLASSES
 from stowplan.model.keys import DECISION
 from stowplan.model.profile import Confidence, Source, WorkloadProfile
 from stowplan.model.reasons import Outcome, Reason
+from stowplan.model.resources import effective_requests
 from stowplan.model.workload_class import Explicit
 from tests.support.learned import DAY_S, NOW_S, profile, recommended, regression, risk, stored
 from tests.support.pods import GIB, MIB, admit, cluster, container, pod, resources
@@ -66,8 +67,18 @@ def test_a_learned_size_is_set_with_its_provenance() -> None:
     }
     assert verdict.why.startswith(
         "standard: app gets 150m CPU and 320Mi memory (learned from usage of 14 days, high confidence, clamped by cpu step, "
-        "saves about $14.60 a month a replica, overrun 1.2% of 6.0% risked over 10 judged days, cpu 137m: p95 + 15%;"
+        "overrun 1.2% of 6.0% risked over 10 judged days, cpu 137m: p95 + 15%;"
     )
+
+
+def test_a_saving_is_told_only_of_a_recommendation_that_is_set_as_it_is() -> None:
+    # 20,000 micro-dollars an hour times 730 hours
+    told = "saves about $14.60 a month a replica"
+    cost = profile(recommended(saving_micro_usd_per_hour=-20_000))
+
+    assert told in admit(web(), known(profile())).why
+    assert told not in admit(web(annotations={"stowplan.dev/cpu-min": "200m"}), known(profile())).why
+    assert "costs about $14.60 a month a replica" in admit(web(), known(cost)).why
 
 
 @pytest.mark.parametrize(
@@ -196,6 +207,45 @@ def test_side_containers_and_sidecars_are_sized_by_their_own_entries() -> None:
     assert list(record(verdict)["learned"]) == ["app", "proxy", "mesh"]
 
 
+@pytest.mark.parametrize(
+    ("learned", "expected"),
+    [
+        # 150m of the app and 35m of the sidecar run for the pod's whole life: beside the sidecar before it, an init
+        # container has 150m without reserving more than that
+        (1_000, "150m"),
+        (90, "90m"),
+    ],
+)
+def test_an_init_container_reserves_no_more_cpu_than_the_pod_needs_anyway(learned: int, expected: str) -> None:
+    made = profile(recommended(), recommended("mesh", 35, 96 * MIB), recommended("migrate", learned, 900 * MIB))
+    received = web(container(), init=[container("mesh", restartPolicy="Always"), container("migrate")])
+
+    verdict = admit(received, known(made))
+
+    # memory is what it needs: too little of it kills
+    assert resources(verdict, 1, "initContainers")["requests"] == {"cpu": expected, "memory": "900Mi"}
+    assert verdict.pod is not None
+    assert effective_requests(verdict.pod["spec"])["cpu"] == 185
+
+
+def test_an_init_containers_own_numbers_need_consent_and_what_is_unknown_is_left_alone() -> None:
+    made = profile(recommended(), recommended("migrate", 90, 900 * MIB))
+    init = [container("migrate", requests={"cpu": "50m"}), container("wait")]
+
+    verdict = admit(web(container(), init=init), known(made))
+    agreed = admit(web(container(), init=init, labels={"stowplan.dev/size": "auto"}), known(made))
+
+    assert resources(verdict, 0, "initContainers")["requests"] == {"cpu": "50m", "memory": "900Mi"}
+    assert resources(agreed, 0, "initContainers")["requests"] == {"cpu": "90m", "memory": "900Mi"}
+    assert resources(verdict, 1, "initContainers") == resources(agreed, 1, "initContainers") == {}
+
+
+def test_low_confidence_sizes_no_init_container() -> None:
+    made = profile(recommended(), recommended("migrate", 90, 900 * MIB, confidence=Confidence.LOW))
+
+    assert resources(admit(web(container(), init=[container("migrate")]), known(made)), 0, "initContainers") == {}
+
+
 def overriding(made: WorkloadProfile) -> ClusterState:
     override = replace(BUILTIN_CLASSES["standard"], explicit=Explicit.OVERRIDE)
     return known(made, classes={**BUILTIN_CLASSES, "standard": override})
@@ -205,8 +255,9 @@ def test_a_step_back_leaves_the_users_numbers_even_where_the_class_overrides() -
     verdict = admit(web(container(requests=_OWN)), overriding(replace(profile(), regression=regression())))
 
     assert (verdict.reason, resources(verdict)) == (Reason.REGRESSION_HALT, {"requests": _OWN})
-    assert "not replaced: stepped back because of OOM kills rose from 0 to 3 a day" in verdict.why
+    assert "not replaced, stepped back: OOM kills rose from 0 to 3 a day" in verdict.why
     assert record(verdict)["memory"] == {"from": "7Gi", "ideal": "320Mi"}
+    assert record(verdict)["inputs"]["halt"] == "OOM kills rose from 0 to 3 a day"
 
 
 def test_a_step_back_sizes_what_is_not_written_with_the_careful_recommendation() -> None:
@@ -214,7 +265,7 @@ def test_a_step_back_sizes_what_is_not_written_with_the_careful_recommendation()
 
     assert verdict.reason is Reason.REGRESSION_HALT
     assert resources(verdict)["requests"] == {"cpu": "3", "memory": "320Mi"}
-    assert "stepped back because of OOM kills rose" in verdict.why
+    assert "stepped back: OOM kills rose" in verdict.why
 
 
 def test_a_step_back_ends_at_its_time() -> None:

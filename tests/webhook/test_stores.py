@@ -7,10 +7,22 @@ import pytest
 
 from stowplan.kube.codec import ObjectKey
 from stowplan.model.workload import WorkloadKey
+from tests.support.pods import GIB
 from webhook.limit_range import parse_limit_range
-from webhook.projections import project_lease, project_owner, project_with, project_zone
+from webhook.projections import project_lease, project_node, project_owner, project_with
 from webhook.state import OwnerKey
-from webhook.stores import Entry, LeaseRecord, Named, PerNamespace, PerTarget, Replicas, SchedulerLease, Targeted, Zones
+from webhook.stores import (
+    Entry,
+    LeaseRecord,
+    Named,
+    NodeFacts,
+    Nodes,
+    PerNamespace,
+    PerTarget,
+    Replicas,
+    SchedulerLease,
+    Targeted,
+)
 
 
 def _key(name: str, namespace: str = "") -> ObjectKey:
@@ -73,15 +85,26 @@ def test_objects_about_a_workload_follow_their_target() -> None:
     assert store.values == {}
 
 
-def test_zones_are_counted_once() -> None:
-    zones = Zones()
+def _node(zone: str, cpu: int = 4000, memory: int = 16 * GIB) -> NodeFacts:
+    return NodeFacts(zone, (cpu, memory))
 
-    zones.replace([Entry("", "n1", "a"), Entry("", "n2", "b"), Entry("", "n3", "a")])
-    assert zones.count == 2
-    zones.upsert(Entry("", "n4", "c"))
-    assert zones.count == 3
-    zones.delete(_key("n2"))
-    assert zones.count == 2
+
+def test_zones_are_counted_once_and_the_largest_nodes_known() -> None:
+    nodes = Nodes()
+
+    nodes.replace([Entry("", "n1", _node("a")), Entry("", "n2", _node("b")), Entry("", "n3", _node("a"))])
+    assert (nodes.zones, nodes.shapes) == (2, ((4000, 16 * GIB),))
+    nodes.upsert(Entry("", "n4", _node("c", 8000)))
+    assert (nodes.zones, nodes.shapes) == (3, ((8000, 16 * GIB),))
+    nodes.upsert(Entry("", "n5", _node("", 2000, 64 * GIB)))
+    assert (nodes.zones, nodes.shapes) == (3, ((8000, 16 * GIB), (2000, 64 * GIB)))
+    nodes.upsert(Entry("", "n4", _node("c", 2000)))
+    assert nodes.shapes == ((4000, 16 * GIB), (2000, 64 * GIB))
+    nodes.delete(_key("n5"))
+    nodes.delete(_key("n2"))
+    nodes.delete(_key("unknown"))
+    assert nodes.zones == 2
+    assert set(nodes.shapes) == {(4000, 16 * GIB)}
 
 
 def _lease(renewed: str, holder: str = "scheduler") -> Entry[LeaseRecord]:
@@ -143,9 +166,11 @@ def test_how_many_pods_an_owner_wants(spec: dict[str, int], annotations: dict[st
 
 
 def test_other_projections() -> None:
-    node = {"metadata": {"name": "n1", "labels": {"topology.kubernetes.io/zone": "a"}}}
-    assert project_zone(msgspec.Raw(msgspec.json.encode(node))) == Entry("", "n1", "a")
-    assert project_zone(msgspec.Raw(b'{"metadata":{"name":"n1"}}')) is None
+    labels = {"topology.kubernetes.io/zone": "a"}
+    allocatable = {"cpu": "3920m", "memory": "15800000Ki"}  # 15429.7Mi: 241 whole steps of 64Mi
+    node = {"metadata": {"name": "n1", "labels": labels}, "status": {"allocatable": allocatable}}
+    assert project_node(msgspec.json.encode(node)) == Entry("", "n1", NodeFacts("a", (3920, 241 * 64 * 2**20)))
+    assert project_node(b'{"metadata":{"name":"n1"}}') == Entry("", "n1", NodeFacts("", (0, 0)))
 
     lease = b'{"metadata":{"name":"l","namespace":"s"},"spec":{"holderIdentity":"h","renewTime":"t","leaseDurationSeconds":30}}'
     assert project_lease(msgspec.Raw(lease)) == Entry("s", "l", LeaseRecord("h", "t", 30.0))

@@ -271,6 +271,19 @@ def test_a_policy_is_read_with_its_namespace() -> None:
     assert parse_workload_policy(a_policy(spec)) == WorkloadPolicy("shop", "batch", ("batch", "dev"), 8000, 2**35)
 
 
+@pytest.mark.parametrize(
+    ("rollout", "expected"),
+    [
+        ({"mode": "Observe"}, Rollout(RolloutMode.OBSERVE)),
+        ({"mode": "Canary", "percent": 25}, Rollout(RolloutMode.CANARY, 25)),
+        ({}, Rollout()),
+        (None, None),
+    ],
+)
+def test_a_policy_says_how_far_its_namespace_goes(rollout: Any, expected: Rollout | None) -> None:
+    assert parse_workload_policy(a_policy({"rollout": rollout}), strict=True).rollout == expected
+
+
 def test_an_empty_policy_allows_everything() -> None:
     assert parse_workload_policy(a_policy({})) == WorkloadPolicy("shop")
 
@@ -286,6 +299,9 @@ def test_an_empty_policy_allows_everything() -> None:
         ({"allowedClasses": ["gold.r2"]}, r"allowedClasses: \['gold\.r2'\]: must be a list of class names"),
         ({"allowedClasses": "gold"}, r"allowedClasses: 'gold': must be a list"),
         ({"max": {"cpuPerPod": "-1"}}, r"spec\.max\.cpuPerPod: '-1': .*negative"),
+        ({"rollout": {"mode": "Canary"}}, r"spec\.rollout\.percent: None: is needed with mode Canary"),
+        ({"rollout": {"percent": 5}}, r"spec\.rollout\.percent: 5: is needed with mode Canary and only there"),
+        ({"rollout": {"mode": "Halt"}}, r"spec\.rollout\.mode: 'Halt': must be one of Observe, Canary, Apply"),
     ],
     ids=str,
 )

@@ -1,0 +1,162 @@
+"""What other autoscalers do with a workload, as far as its sizes are concerned: projections of their objects.
+
+A HorizontalPodAutoscaler with a target of type Utilization divides use by requests (`pkg/controller/podautoscaler/replica_calculator.go`
+in kubernetes 1.36), summed over app containers and sidecars, or of one container for a ContainerResource metric. Targets of other types
+and Pods, Object and External metrics do not read requests.
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from typing import Final, TypeVar
+
+import msgspec
+
+from stowplan.model.workload import WorkloadKey
+from webhook.containers import COMPUTE, Container, Role
+from webhook.stores import Targeted
+
+_V = TypeVar("_V")
+
+
+class HorizontalAutoscaler(msgspec.Struct, frozen=True, gc=False):
+    """A HorizontalPodAutoscaler that divides by requests."""
+
+    name: str
+    resources: tuple[str, ...]
+    """By which it scales on the use of the whole pod."""
+    of_containers: tuple[tuple[str, str], ...]
+    """(container, resource) by which it scales on the use of one container."""
+    least: int
+    most: int
+    """Replicas."""
+
+    def divides_by(self, resource: str, container: Container) -> bool:
+        """Whether the container's request counts."""
+        if (container.name, resource) in self.of_containers:
+            return True
+        return container.role is not Role.INIT and resource in self.resources
+
+
+@dataclass(frozen=True, slots=True)
+class Scaling:
+    """All HorizontalPodAutoscalers of one workload that divide by requests."""
+
+    autoscalers: tuple[HorizontalAutoscaler, ...] = ()
+
+    def dividing_by(self, resource: str, container: Container) -> HorizontalAutoscaler | None:
+        """The autoscaler that the container's request counts for, or None."""
+        return next((a for a in self.autoscalers if a.divides_by(resource, container)), None)
+
+
+NO_SCALING: Final = Scaling()
+
+
+class _Meta(msgspec.Struct):
+    name: str
+    namespace: str = ""
+
+
+class _Reference(msgspec.Struct):
+    kind: str
+    name: str
+
+
+class _MetricTarget(msgspec.Struct):
+    type: str = ""
+
+
+class _ResourceMetric(msgspec.Struct):
+    name: str
+    target: _MetricTarget
+    container: str = ""
+
+
+class _Metric(msgspec.Struct, rename="camel"):
+    type: str
+    resource: _ResourceMetric | None = None
+    container_resource: _ResourceMetric | None = None
+
+
+class _HorizontalSpec(msgspec.Struct, rename="camel"):
+    scale_target_ref: _Reference
+    max_replicas: int
+    min_replicas: int | None = None
+    metrics: tuple[_Metric, ...] | None = None
+
+
+class _Horizontal(msgspec.Struct):
+    metadata: _Meta
+    spec: _HorizontalSpec
+
+
+class _UpdatePolicy(msgspec.Struct, rename="camel"):
+    update_mode: str | None = None
+
+
+class _VerticalSpec(msgspec.Struct, rename="camel"):
+    target_ref: _Reference | None = None
+    update_policy: _UpdatePolicy | None = None
+
+
+class _Vertical(msgspec.Struct):
+    metadata: _Meta
+    spec: _VerticalSpec
+
+
+_HORIZONTAL: Final = msgspec.json.Decoder(_Horizontal)
+_VERTICAL: Final = msgspec.json.Decoder(_Vertical)
+_DEFAULT_METRIC: Final = _Metric("Resource", _ResourceMetric("cpu", _MetricTarget("Utilization")))
+"""What the API server fills in where an object names no metric (`SetDefaults_HorizontalPodAutoscaler`: CPU at 80 %)."""
+
+
+def project_horizontal(raw: bytes | msgspec.Raw) -> Targeted[HorizontalAutoscaler] | None:
+    """A HorizontalPodAutoscaler (autoscaling/v2); None where it divides by no CPU or memory request.
+
+    Raises:
+        msgspec.DecodeError: no HorizontalPodAutoscaler.
+    """
+    found = _HORIZONTAL.decode(raw)
+    meta, spec = found.metadata, found.spec
+    metrics = spec.metrics or (_DEFAULT_METRIC,)
+    whole = [m.resource for m in metrics if m.type == "Resource" and m.resource]
+    single = [m.container_resource for m in metrics if m.type == "ContainerResource" and m.container_resource]
+    resources = tuple(sorted({m.name for m in whole if _divides(m)}))
+    of_containers = tuple(sorted({(m.container, m.name) for m in single if _divides(m)}))
+    if not resources and not of_containers:
+        return None
+    least = 1 if spec.min_replicas is None else spec.min_replicas
+    value = HorizontalAutoscaler(meta.name, resources, of_containers, least, spec.max_replicas)
+    return _targeted(meta, spec.scale_target_ref, value)
+
+
+def project_vertical(raw: bytes | msgspec.Raw) -> Targeted[str] | None:
+    """The name of a VerticalPodAutoscaler (autoscaling.k8s.io/v1); None where it only recommends (`updateMode: Off`).
+
+    Raises:
+        msgspec.DecodeError: no VerticalPodAutoscaler.
+    """
+    found = _VERTICAL.decode(raw)
+    policy, target = found.spec.update_policy, found.spec.target_ref
+    if target is None or (policy is not None and policy.update_mode == "Off"):
+        return None
+    return _targeted(found.metadata, target, found.metadata.name)
+
+
+def scaling_of(autoscalers: tuple[HorizontalAutoscaler, ...]) -> Scaling:
+    """All of one workload."""
+    return Scaling(autoscalers)
+
+
+def first_name(names: tuple[str, ...]) -> str:
+    """The name that is told where there are several."""
+    return names[0]
+
+
+def _divides(metric: _ResourceMetric) -> bool:
+    return metric.name in COMPUTE and metric.target.type == "Utilization"
+
+
+def _targeted(meta: _Meta, target: _Reference, value: _V) -> Targeted[_V]:
+    return Targeted(meta.namespace, meta.name, WorkloadKey(meta.namespace, sys.intern(target.kind), target.name), value)
