@@ -36,17 +36,17 @@ class Forecast:
         return amounts
 
 
-def forecast(of: Window, weights: Floats, prior: Floats | None = None, prior_weights: Floats | None = None) -> Forecast:
-    """Mixture of the days of a window by their weights; NaN rows for containers without a weighed day.
+def forecast(of: Window, weights: Floats, *imagined: tuple[Floats, Floats]) -> Forecast:
+    """Mixture of the days of a window by their weights; NaN rows for containers without any weight.
 
-    A `prior` of equally likely amounts (millicores) of similar containers can take part, with its weight by container.
+    `imagined` use takes part beside the remembered days: pairs of amounts (millicores) and their weights, (containers, points) each.
     """
     containers = len(weights)
     shares = (weights[:, :, None] * BAND_SHARES).reshape(containers, -1)
     amounts = of.cpu.reshape(containers, -1)
-    if prior is not None and prior_weights is not None and len(prior):
-        shares = np.concatenate([shares, np.repeat(prior_weights[:, None] / len(prior), len(prior), axis=1)], axis=1)
-        amounts = np.concatenate([amounts, np.repeat(prior[None, :], containers, axis=0)], axis=1)
+    if imagined:
+        amounts = np.concatenate([amounts, *(more for more, _ in imagined)], axis=1)
+        shares = np.concatenate([shares, *(more for _, more in imagined)], axis=1)
     total = shares.sum(axis=1, keepdims=True)
     shares = np.divide(shares, total, out=np.zeros_like(shares), where=total > 0)
     use = np.where(shares > 0, amounts, 0.0)

@@ -23,6 +23,8 @@ from recommender.strategy import whole
 from recommender.usage import Usage
 
 RISKS: Final = (
+    0.5,
+    0.42,
     0.35,
     0.3,
     0.25,
@@ -45,9 +47,8 @@ RISKS: Final = (
 )
 """Shares of time that use may exceed the request where a core is worth the same everywhere."""
 BREACH_RISKS: Final = (0.2, 0.14, 0.1, 0.07, 0.05, 0.035, 0.025, 0.018, 0.012, 0.008, 0.005, 0.003, 0.001, 0.0004)
-OVERRUN_PRICE: Final = 5.0
-"""Price of permanent overrun at a risk of 0.15, in requests of an average container."""
-OVERRUN_EXPONENT: Final = 2.0
+OVERRUN_PRICE: Final = 1.0
+"""Price of permanent overrun, in requests of an average container."""
 BREACH_PRICE: Final = 0.4
 """Price of a breach day times the risk, in requests of an average container."""
 BREACH_MOST: Final = 4.0
@@ -83,7 +84,7 @@ class Frontier:
 
 def cpu_request(of: Forecast, scale: float, risk: float, overrun_price: float = OVERRUN_PRICE) -> Floats:
     """Requests at a risk, millicores; `scale` is the fleet's average request."""
-    return whole(forecast.at_price(of, risk, overrun_price * scale * (risk / 0.15) ** OVERRUN_EXPONENT))
+    return whole(forecast.at_price(of, risk, overrun_price * scale))
 
 
 def fleet_scale(of: Window) -> float:

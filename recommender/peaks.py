@@ -1,8 +1,8 @@
 """The distribution of tomorrow's memory peak, and the limits that follow from it for a price of risk or for a stated risk.
 
-P(peak > m) = 0.99 sum_i w_i / (1 + (m / peak_i)^(1 / s)) + 0.01 min(1, (m / highest)^-3): remembered daily peaks, each blurred by a
-logistic kernel on the log scale (s = 0.055, a standard deviation of about 10 %), and a heavy tail for peaks never seen. Memory cannot be
-throttled, so only peaks count.
+P(peak > m) = (1 - u) sum_i w_i / (1 + (m / peak_i)^(1 / s)) + u min(1, (m / highest)^-1.2): remembered daily peaks, each blurred by a
+logistic kernel on the log scale (s = 0.055, a standard deviation of about 10 %), and a heavy tail for days unlike all seen, whose share u
+falls with the number of days (recommender.unseen). Memory cannot be throttled, so only peaks count.
 """
 
 from __future__ import annotations
@@ -15,13 +15,10 @@ import numpy as np
 from recommender.amounts import Floats
 from recommender.analogs import Likeness, recency
 from recommender.history import Window
+from recommender.unseen import EXPONENT, LARGEST, unseen_share
 
 KERNEL: Final = 0.055
-NEW_PEAK_SHARE: Final = 0.01
-NEW_PEAK_EXPONENT: Final = 3.0
-STEPS: Final = 64
-HEADROOM: Final = 4.0
-"""Amounts up to this multiple of the highest remembered peak are considered."""
+STEPS: Final = 80
 MEMORY_LIKENESS: Final = Likeness(half_life_days=28.0)
 _UNLIKE: Final = 0.05
 _LIKENESS: Final = 0.5
@@ -62,13 +59,14 @@ def peak_forecast(of: Window) -> PeakForecast:
     lowest = np.where(weights > 0, peaks, np.inf).min(axis=1, initial=np.inf)
     lowest = np.minimum(lowest, highest)
     steps = np.linspace(0.0, 1.0, STEPS)
-    memory = lowest[:, None] * (HEADROOM * highest / lowest)[:, None] ** steps
+    memory = lowest[:, None] * (LARGEST * highest / lowest)[:, None] ** steps
     log_peaks, log_memory = np.log(peaks), np.log(memory)
+    unseen = unseen_share((weights > 0).sum(axis=1))
     breach = np.empty_like(memory)
     for step in range(STEPS):  # one amount at a time bounds the memory of a pass
         above = 0.5 - 0.5 * np.tanh((log_memory[:, step, None] - log_peaks) / (2 * KERNEL))
-        new = np.minimum(1.0, (memory[:, step] / highest) ** -NEW_PEAK_EXPONENT)
-        breach[:, step] = (1 - NEW_PEAK_SHARE) * (weights * above).sum(axis=1) + NEW_PEAK_SHARE * new
+        new = np.minimum(1.0, (memory[:, step] / highest) ** -EXPONENT)
+        breach[:, step] = (1 - unseen) * (weights * above).sum(axis=1) + unseen * new
     memory[total[:, 0] <= 0] = np.nan
     return PeakForecast(memory, breach)
 

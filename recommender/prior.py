@@ -14,6 +14,7 @@ from recommender.amounts import Floats
 from recommender.analogs import day_weights
 from recommender.forecast import Forecast, forecast
 from recommender.history import BAND_SHARES, Window
+from recommender.unseen import unseen_use
 
 PRIOR_DAYS: Final = 0.25
 POINTS: Final = 200
@@ -34,14 +35,17 @@ def pooled_use(of: Window) -> Floats:
     return amounts
 
 
-def prior_weights(of: Window, weights: Floats) -> Floats:
-    """Weight of the prior beside the weighed days: PRIOR_DAYS over the days observed, of their total; by container."""
+def prior_use(of: Window, weights: Floats) -> tuple[Floats, Floats]:
+    """The pooled use of the group beside each container's weighed days: PRIOR_DAYS over the days observed, of their total weight."""
+    pooled = pooled_use(of)
     days = of.known.sum(axis=1)
     own = weights.sum(axis=1)
-    return np.where(days > 0, own * PRIOR_DAYS / np.maximum(days, 1), 1.0)
+    each = np.where(days > 0, own * PRIOR_DAYS / np.maximum(days, 1), 1.0) / max(1, len(pooled))
+    shape = (len(weights), len(pooled))
+    return np.broadcast_to(pooled, shape), np.broadcast_to(each[:, None], shape)
 
 
 def forecast_with_prior(of: Window) -> Forecast:
-    """Forecast of a group of similar containers, each from its own days and a little from all of them."""
+    """Forecast of a group of similar containers: each from its own days, from days unlike those, and a little from all of them."""
     weights = day_weights(of)
-    return forecast(of, weights, pooled_use(of), prior_weights(of, weights))
+    return forecast(of, weights, unseen_use(of, weights), prior_use(of, weights))

@@ -11,10 +11,11 @@ import numpy as np
 import polars as pl
 
 from perf.sizing.converters import bitbrains, crane, online_boutique
-from perf.sizing.oracle import oracle
-from perf.sizing.targets import best_price, cpu_target, interpolated, memory_target
+from perf.sizing.oracle import Hindsight, hindsight, least_cores, least_memory_by_rule
+from perf.sizing.targets import best_price, cpu_target, memory_target
+from recommender.amounts import Floats
 from recommender.by_class import ByClass
-from recommender.frontier import OVERRUN_PRICE, Frontier, sweep
+from recommender.frontier import Frontier, sweep
 from recommender.judge import Verdict, judge
 from recommender.replay import replay
 from recommender.report import calibration
@@ -24,7 +25,8 @@ from stowplan.model.builtin_classes import BUILTIN_CLASSES
 
 DATA: Final = Path(__file__).parent / "data"
 BASELINES: Final = ("vpa", "krr")
-OVERRUN_PRICES: Final = (OVERRUN_PRICE, 2.5, 1.0)
+OVERRUN_PRICES: Final = (0.0, 2.0, 8.0)
+"""Of which one is chosen for each baseline, on the tuning days."""
 TUNING_DAYS: Final = (15, 45)
 """Days of Bitbrains on which constants were chosen: learned before the first, judged up to the second."""
 Progress = Callable[[str], None]
@@ -82,45 +84,59 @@ def verdicts(trace: Trace, names: tuple[str, ...] = BASELINES) -> dict[str, Verd
 
 def chosen_prices(tuning: Trace) -> dict[str, float]:
     """The overrun price for each baseline, by the tuning days."""
-    frontiers = {price: sweep(tuning.usage, tuning.learn_days, overrun_price=price) for price in OVERRUN_PRICES}
+    frontiers = {
+        price: sweep(tuning.usage, tuning.learn_days, breach_risks=(), overrun_price=price) for price in OVERRUN_PRICES
+    }
     return {name: best_price(frontiers, verdict) for name, verdict in verdicts(tuning).items()}
 
 
 def compare(trace: Trace, prices: dict[str, float]) -> dict[str, Any]:
-    """Targets of one trace against each baseline, with the bounds of hindsight."""
+    """Targets of one trace against each baseline, with the bounds of hindsight and the frontiers themselves."""
     baselines = verdicts(trace)
     frontiers: dict[float, Frontier] = {
-        price: sweep(trace.usage, trace.learn_days, overrun_price=price) for price in OVERRUN_PRICES
+        price: sweep(trace.usage, trace.learn_days, overrun_price=price) for price in sorted(set(prices.values()))
     }
-    hindsight = {
-        "each day": oracle(trace.usage, trace.learn_days, each_day=True),
-        "one request": oracle(trace.usage, trace.learn_days, each_day=False),
+    known = {
+        "one request": hindsight(trace.usage, trace.learn_days, each_day=False),
+        "each day": hindsight(trace.usage, trace.learn_days, each_day=True),
     }
     with_memory = bool(np.isfinite(trace.usage.memory).any())
     result: dict[str, Any] = {}
     for name, verdict in baselines.items():
         frontier = frontiers[prices[name]]
-        theirs = verdict.summary()["cpu"]
-        bounds = {
-            kind: interpolated([point.verdict.summary()["cpu"] for point in points], "unmet", theirs["unmet"])
-            for kind, points in hindsight.items()
-        }
         result[name] = {
             "overrun_price": prices[name],
             "cpu": cpu_target(frontier.cpu, verdict),
-            "cpu_at_other_prices": {
-                str(price): cpu_target(other.cpu, verdict)
-                for price, other in frontiers.items()
-                if other is not frontier
-            },
-            "hindsight_saving": {
-                kind: None if bound is None else round(1 - bound["requested"] / theirs["requested"], 4)
-                for kind, bound in bounds.items()
-            },
+            "hindsight_saving": {kind: _at_most(of, verdict) for kind, of in known.items()},
             "memory": memory_target(frontier.memory, verdict) if with_memory else None,
+            "memory_rule_saving": _by_rule(trace, verdict, known["each day"].hours) if with_memory else None,
             "changes_per_workload_day": verdict.summary()["changes_per_workload_day"],
+            "frontier": frontier.as_json(),
         }
     return result
+
+
+def _at_most(of: Hindsight, verdict: Verdict) -> dict[str, float]:
+    """The largest saving that anybody can reach at a baseline's unmet demand, with and without its mean overrun share as a bound."""
+    theirs = verdict.summary()["cpu"]
+    scale = 1000 * theirs["requested"] / float(of.hours.sum())
+    bounds = {"both bounds": theirs["overrun_share"], "unmet demand only": None}
+    return {
+        kind: round(1 - least_cores(of, theirs["unmet"], overrun, scale) / theirs["requested"], 4)
+        for kind, overrun in bounds.items()
+    }
+
+
+def _by_rule(trace: Trace, verdict: Verdict, hours: Floats) -> float | None:
+    """The saving of the best floor and factor on the past peak in hindsight, where there is a single judged day; else None."""
+    usage = trace.usage
+    if usage.days - trace.learn_days != 1:
+        return None
+    peaks = usage.daily_max(usage.memory)
+    past = np.nanmax(peaks[:, : trace.learn_days], axis=1)
+    breaches = int(verdict.breach_days.sum())
+    least = least_memory_by_rule(past, peaks[:, trace.learn_days], hours, breaches)
+    return round(1 - least / float(verdict.memory_requested.sum()), 4)
 
 
 def classes(trace: Trace) -> dict[str, Any]:

@@ -78,7 +78,7 @@ def test_a_prior_takes_part_by_its_weight() -> None:
     seen = window([history([100.0])], MONDAY)
     weights = np.zeros((1, 56))
     weights[0, -1] = 3.0
-    made = forecast.forecast(seen, weights, np.array([1000.0, 3000.0]), np.array([1.0]))
+    made = forecast.forecast(seen, weights, (np.array([[1000.0, 3000.0]]), np.array([[0.5, 0.5]])))
     assert made.mean[0] == pytest.approx(0.75 * 100 + 0.125 * 1000 + 0.125 * 3000, rel=1e-3)
 
 

@@ -52,7 +52,7 @@ def test_a_day_exactly_as_declared_changes_nothing() -> None:
 def test_a_worse_day_tightens_by_the_worse_of_both_measures() -> None:
     of = levels()
     of.learn_cpu(RISK, np.array([0.1]), np.array([0.3]))
-    assert of.cpu[0] == pytest.approx(0.5 * np.exp(-0.12 * 2))  # unmet is three times what is declared: error 2
+    assert of.cpu[0] == pytest.approx(0.5 * np.exp(-0.25 * 2))  # unmet is three times what is declared: error 2
 
 
 def test_a_quiet_day_relaxes_and_an_unknown_one_does_not() -> None:
@@ -67,10 +67,18 @@ def test_a_quiet_day_relaxes_and_an_unknown_one_does_not() -> None:
 def test_a_breach_costs_what_many_quiet_days_give_back() -> None:
     of = levels()
     of.learn_memory(RISK, np.array([True]), np.array([True]))
-    assert of.memory[0] == pytest.approx(0.5 * np.exp(-0.7 * 0.95))
-    for _ in range(19):  # 19 quiet days x 0.05 = 0.95
+    assert of.memory[0] == pytest.approx(0.5 * np.exp(-1.0 * 0.95))
+    for _ in range(38):  # 38 quiet days x 0.5 x 0.05 = 0.95
         of.learn_memory(RISK, np.array([True]), np.array([False]))
     assert of.memory[0] == pytest.approx(0.5)
+
+
+def test_a_rate_that_alternates_around_the_declared_one_ends_more_careful() -> None:
+    of = levels()
+    for day in range(20):
+        of.learn_cpu(RISK, np.array([0.15 if day % 2 else 0.05]), np.array([0.0]))
+    # errors of +0.5 and -0.5: ten times 0.12 x 0.5 up and 0.25 x 0.5 down
+    assert of.cpu[0] == pytest.approx(0.5 * np.exp(10 * 0.5 * (0.12 - 0.25)))
 
 
 def test_levels_stay_in_their_range() -> None:

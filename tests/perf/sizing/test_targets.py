@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from perf.sizing.oracle import oracle
+from perf.sizing.oracle import hindsight, least_cores, least_memory_by_rule
 from perf.sizing.scale import measure
 from perf.sizing.targets import better, cpu_target, interpolated
 from recommender.frontier import sweep
@@ -54,14 +54,34 @@ def test_no_worse_overrun_is_preferred_to_a_larger_saving() -> None:
     assert not better({"met": False}, {"saving": 0.1, "overrun_no_worse": True})
 
 
-def test_hindsight_needs_fewer_cores_than_a_baseline_at_its_unmet_demand() -> None:
+@pytest.mark.parametrize("each_day", [True, False])
+def test_no_baseline_beats_hindsight_at_its_own_risk(each_day: bool) -> None:
     usage = bursts()
-    theirs = judge(usage, replay(usage, strategy("vpa", usage), 7), 7).summary()["cpu"]
-    for each_day in (True, False):
-        points = oracle(usage, 7, each_day=each_day)
-        bound = interpolated([p.verdict.summary()["cpu"] for p in points], "unmet", theirs["unmet"])
-        assert bound is not None
-        assert bound["requested"] < theirs["requested"]
+    known = hindsight(usage, 7, each_day=each_day)
+    for name in ("vpa", "krr"):
+        theirs = judge(usage, replay(usage, strategy(name, usage), 7), 7).summary()["cpu"]
+        scale = 1000 * theirs["requested"] / known.hours.sum()
+        loose = least_cores(known, theirs["unmet"], None, scale)
+        tight = least_cores(known, theirs["unmet"], theirs["overrun_share"], scale)
+        assert 0 < loose <= tight
+        if each_day:  # fixed requests may need more than those that change every day
+            assert tight <= theirs["requested"]
+
+
+def test_hindsight_is_the_least_by_hand() -> None:
+    # one container, a day at 100m and one at 300m for half of the hours each, 2 x 24 h; nothing may be unmet
+    usage = recording({"w": [100.0] * 24 + [300.0] * 24})
+    each, once = (hindsight(usage, 0, each_day=kind) for kind in (True, False))
+    assert least_cores(each, 0.0, None, 1.0) == pytest.approx(0.1 * 24 + 0.3 * 24, rel=1e-3)
+    assert least_cores(once, 0.0, None, 1.0) == pytest.approx(0.3 * 48, rel=1e-3)
+
+
+def test_the_best_rule_on_the_past_peak_by_hand() -> None:
+    past, judged, hours = np.array([1.0, 2.0]) * 2**30, np.array([3.0, 2.0]) * 2**30, np.array([12.0, 12.0])
+    # no breach: a floor of 3 GiB for both costs 6, a factor of 3 costs 3 + 6
+    assert least_memory_by_rule(past, judged, hours, 0) == pytest.approx(6 * 12)
+    # one breach: the second alone needs a factor of 1 (1 + 2) or a floor of 2 (2 + 2)
+    assert least_memory_by_rule(past, judged, hours, 1) == pytest.approx(3 * 12)
 
 
 def test_the_pass_recommends_for_every_container() -> None:
