@@ -20,7 +20,7 @@ from stowplan.model.pod import Pod, PodSignature
 
 K = TypeVar("K")
 
-OUR_SCHEDULERS: Final = frozenset({SCHEDULER_NAME})
+OURS: Final = frozenset({SCHEDULER_NAME})
 
 Event = tuple[str, tuple[object, ...]]
 """A method of `Cache` and its arguments: what the planner's mirror is fed with."""
@@ -48,9 +48,7 @@ class Cache:
         clock: monotonic seconds, for `overdue_owners`.
     """
 
-    def __init__(
-        self, schedulers: frozenset[str] = OUR_SCHEDULERS, clock: Callable[[], float] = time.monotonic
-    ) -> None:
+    def __init__(self, schedulers: frozenset[str] = OURS, clock: Callable[[], float] = time.monotonic) -> None:
         self.generation = 0
         self.node_changes = 0
         """Counts changes of nodes themselves, not of what stands on them."""
@@ -58,12 +56,12 @@ class Cache:
         self._entries: dict[str, _Entry] = {}
         self._pods: dict[str, Pod] = {}
         self._pending: dict[PodSignature, int] = {}
+        self._waiting: dict[str, Pod] = {}
         self._namespaces: dict[str, Mapping[str, str]] = {}
         self._owners = OwnerTable(schedulers, clock)
         self._expected_changes = 0
         self._dirty: set[str] = set()
-        self._pending_dirty = False
-        self._namespaces_dirty = False
+        self._pending_dirty = self._namespaces_dirty = False
         self._snapshot = Snapshot(generation=0, nodes={}, pending={})
 
     # Nodes
@@ -135,6 +133,10 @@ class Cache:
     def pods(self) -> Iterable[Pod]:
         """All pods known."""
         return self._pods.values()
+
+    def waiting(self) -> Iterable[Pod]:
+        """The pods that are counted as pending."""
+        return self._waiting.values()
 
     # Owners of pods
 
@@ -213,8 +215,7 @@ class Cache:
             expected=self._owners.expected() if self._owners.changes != self._expected_changes else old.expected,
         )
         self._expected_changes = self._owners.changes
-        self._dirty = set()
-        self._pending_dirty = self._namespaces_dirty = False
+        self._dirty, self._pending_dirty, self._namespaces_dirty = set(), False, False
         return self._snapshot
 
     def events(self) -> list[Event]:
@@ -273,6 +274,9 @@ class Cache:
         elif pod.pending and pod.signature.scheduler_name in self._schedulers:
             _change(self._pending, pod.signature, sign)
             self._pending_dirty = True
+            self._waiting.pop(pod.uid, None)
+            if sign > 0:
+                self._waiting[pod.uid] = pod
 
     def _forget_if_empty(self, name: str, entry: _Entry) -> None:
         if entry.node is None and not entry.residents:

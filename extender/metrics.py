@@ -52,6 +52,12 @@ class ExtenderMetrics:
         self.reservations_expired = Counter(
             "stowplan_extender_reservations_expired", "Reservations that ended by TTL.", registry=to
         )
+        self.nominations = Counter(
+            "stowplan_extender_nominations",
+            "Writes of status.nominatedNodeName, by what became of them.",
+            ["event"],
+            registry=to,
+        )
         self._plan_metrics(to)
 
     def _plan_metrics(self, to: CollectorRegistry) -> None:

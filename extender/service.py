@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
+import socket
 import time
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -17,7 +18,10 @@ from extender.app import extender_app
 from extender.cache import Cache
 from extender.decider import Clocks, Decider
 from extender.feed import ClassFeed, NamespaceFeed, NodeFeed, PodFeed, give_up_overdue
+from extender.leadership import Leadership
 from extender.metrics import ExtenderMetrics
+from extender.nomination.loop import Nominator
+from extender.nomination.writing import NominationWriter
 from extender.outcomes import Outcome
 from extender.owner_watch import owner_watches
 from extender.planning import Planner
@@ -88,6 +92,16 @@ class ExtenderService:
             clocks=Clocks(time.monotonic, time.time),
         )
 
+        self._nominator = Nominator(
+            self._cache,
+            self._decider.view,
+            NominationWriter(api),
+            Leadership(api, socket.gethostname(), time.monotonic),
+            count=lambda event: self._metrics.nominations.labels(event.value).inc(),
+            clock=time.monotonic,
+            per_second=settings.nominations_per_second,
+        )
+
     async def run(self, drain: Drain, listening: Callable[[list[int]], None] | None = None) -> None:
         """Serve until `drain` begins. The port is open before the first list is complete: until then answers change nothing."""
         background = [
@@ -100,6 +114,8 @@ class ExtenderService:
             self._tick(),
             heartbeat(),
         ]
+        if self._settings.nominate:
+            background.append(self._nominate())
         tasks = [asyncio.create_task(work) for work in background]
         await self._planner.start()
         try:
@@ -108,7 +124,13 @@ class ExtenderService:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+            await self._nominator.stop()
             await self._planner.stop()
+
+    async def _nominate(self) -> None:
+        for reflector in (self._nodes, self._pods, self._namespaces):
+            await reflector.wait_synced()
+        await self._nominator.run()
 
     def _use_classes(self, classes: Mapping[str, WorkloadClass]) -> None:
         self._planner.set_classes(classes)

@@ -53,6 +53,11 @@ class ExtenderSettings:
     solver_seconds: float = setting(
         1.0, "Solver time of one plan; the greedy plan needs none of it.", unit="s", minimum=0, maximum=60
     )
+    nominate: bool = setting(
+        default=False,
+        doc="Whether waiting pods are nominated to their planned node (status.nominatedNodeName; Kubernetes 1.35 and newer).",
+    )
+    nominations_per_second: int = setting(50, "Most writes of nominations.", unit="1/s", minimum=1)
     supervise: bool = setting(default=True, doc="Whether a parent process replaces the server when it hangs.")
     drain_seconds: float = setting(1.0, "How long to go on answering after SIGTERM.", unit="s", minimum=0)
     log_level: str = setting("info", "debug, info, warning or error.")
