@@ -8,7 +8,7 @@ CLUSTER ?= sandbox
 export KIND_CLUSTER KIND_NODE_IMAGE KIND_BASE_IMAGE KIND_BUILD_ARGS KIND_CONFIG KIND_KEEP
 
 .DEFAULT_GOAL := help
-.PHONY: help environment demo test check static lint types contracts integration test-kind perf manifests lock clean
+.PHONY: help environment demo test check static lint types contracts integration test-kind perf perf-short manifests lock clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -19,10 +19,11 @@ environment:
 demo: environment ## the main job: a real trace on a real control plane, with and without stowplan
 	@$(BIN)/stowplan demo --cluster $(CLUSTER) $(DEMO)
 
-test: environment ## everything CI runs: the checks, every law at length, and the tests on a real control plane
+test: environment ## everything CI runs: the checks, every law at length, the tests on a real control plane, the gates of perf
 	@$(MAKE) --no-print-directory -j2 --output-sync=target static
 	@$(BIN)/python -m pytest -q -n $(WORKERS) -m "not integration and not kind" $(COVERAGE)
 	@$(MAKE) --no-print-directory integration
+	@$(MAKE) --no-print-directory perf-short
 
 check: environment ## the fast loop, under a minute: lint, types, import contracts, unit tests, coverage
 	@$(MAKE) --no-print-directory -j2 --output-sync=target static
@@ -48,8 +49,11 @@ integration: environment ## tests on a real control plane (built once, then cach
 test-kind: environment ## a small end-to-end test in a real kind cluster (needs docker and kind; see docs/kind.md)
 	@$(BIN)/python -m pytest -q -m kind tests/kind
 
-perf: environment ## measure; results in build/perf
+perf: environment ## measure everything against its baselines and judge the gates; results and report in build/perf
 	@$(BIN)/python -m perf --output build/perf $(PERF)
+
+perf-short: environment ## the same in small, under ten minutes: what CI judges
+	@$(BIN)/python -m perf --short --output build/perf/short $(PERF)
 
 manifests: environment ## write the generated manifests
 	@$(BIN)/stowplan manifests

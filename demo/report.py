@@ -3,16 +3,14 @@
 import json
 from html import escape
 
-from plotly.offline import get_plotlyjs  # type: ignore[import-untyped]  # plotly ships no types
-
 from demo import plots
 from demo.caveats import caveats
 from demo.environment import Variant
 from demo.headline import headline, saving
 from demo.result import DemoResult, RunResult
-from demo.style import CSS, SCRIPT
 from demo.terminal import ROWS, latency
 from demo.workload import RULE
+from stowplan.page import html_page
 
 _LINE = "\n"
 _LATENCIES = "<p>Latencies are the median / the 99th percentile in milliseconds.</p>"
@@ -33,15 +31,7 @@ def report_html(result: DemoResult) -> str:
             _method(result),
         )
     )
-    # "</" inside a script element would end it; "<\/" is the same JSON.
-    data = json.dumps(figures).replace("</", "<\\/")
-    return (
-        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>stowplan demo</title><style>{CSS}</style></head><body><main>{body}</main>"
-        f'<script>{get_plotlyjs()}</script><script type="application/json" id="figures">{data}</script>'
-        f"<script>{SCRIPT}</script></body></html>\n"
-    )
+    return html_page("stowplan demo", body, figures)
 
 
 def _figures(result: DemoResult) -> dict[str, plots.Figure]:

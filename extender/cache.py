@@ -8,9 +8,10 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
-from typing import Final, TypeVar
+from dataclasses import replace
+from typing import Any, Final
 
+from extender.node_entry import NodeEntry, change
 from extender.owners import KINDS, OwnerKey, OwnerTable, Template
 from extender.snapshot import NodeInfo, Snapshot
 from stowplan.kube.projection import PodOwner
@@ -18,21 +19,10 @@ from stowplan.model.keys import SCHEDULER_NAME
 from stowplan.model.node import Node
 from stowplan.model.pod import Pod, PodSignature
 
-K = TypeVar("K")
-
 OURS: Final = frozenset({SCHEDULER_NAME})
 
 Event = tuple[str, tuple[object, ...]]
 """A method of `Cache` and its arguments: what the planner's mirror is fed with."""
-
-
-@dataclass(slots=True)
-class _Entry:
-    """What stands on a node. `node` is None while only its pods are known (their events may come first)."""
-
-    node: Node | None = None
-    used: dict[str, int] = field(default_factory=dict)
-    residents: dict[PodSignature, int] = field(default_factory=dict)
 
 
 class Cache:
@@ -53,13 +43,14 @@ class Cache:
         self.node_changes = 0
         """Counts changes of nodes themselves, not of what stands on them."""
         self._schedulers = schedulers
-        self._entries: dict[str, _Entry] = {}
+        self._entries: dict[str, NodeEntry] = {}
         self._pods: dict[str, Pod] = {}
         self._pending: dict[PodSignature, int] = {}
         self._waiting: dict[str, Pod] = {}
         self._namespaces: dict[str, Mapping[str, str]] = {}
         self._owners = OwnerTable(schedulers, clock)
         self._expected_changes = 0
+        self._observed: dict[str, Mapping[Any, Any]] = {"loads": {}, "pod_groups": {}}
         self._dirty: set[str] = set()
         self._pending_dirty = self._namespaces_dirty = False
         self._snapshot = Snapshot(generation=0, nodes={}, pending={})
@@ -76,7 +67,7 @@ class Cache:
 
     def upsert_node(self, node: Node) -> None:
         """The node is new or has changed. A heartbeat changes nothing that is kept, so it is no change."""
-        entry = self._entries.setdefault(node.name, _Entry())
+        entry = self._entries.setdefault(node.name, NodeEntry())
         if entry.node == node:
             return
         entry.node = node
@@ -200,6 +191,16 @@ class Cache:
             self._namespaces_dirty = True
             self.generation += 1
 
+    # What is polled
+
+    def observe(self, what: str, found: Mapping[Any, Any]) -> bool:
+        """Take over what was polled: `loads` or `pod_groups`, as in `Snapshot`. Whether that is news."""
+        if self._observed[what] == found:
+            return False
+        self._observed[what] = found
+        self.generation += 1
+        return True
+
     # Reading
 
     def snapshot(self) -> Snapshot:
@@ -213,6 +214,7 @@ class Cache:
             pending=dict(self._pending) if self._pending_dirty else old.pending,
             namespaces=dict(self._namespaces) if self._namespaces_dirty else old.namespaces,
             expected=self._owners.expected() if self._owners.changes != self._expected_changes else old.expected,
+            **self._observed,
         )
         self._expected_changes = self._owners.changes
         self._dirty, self._pending_dirty, self._namespaces_dirty = set(), False, False
@@ -226,6 +228,7 @@ class Cache:
             *(("replace_owners", (self._wanting(kind), kind)) for kind in KINDS),
             ("replace_pods", (list(self._pods.values()),)),
             ("replace_templates", (self._owners.templates(),)),
+            *(("observe", (what, found)) for what, found in self._observed.items()),
             ("advance_to", (self.generation,)),
         ]
 
@@ -265,20 +268,18 @@ class Cache:
     def _count(self, pod: Pod, sign: int) -> None:
         """Add (1) or take away (-1) what the pod contributes; the caller moves the generation."""
         if pod.node_name:
-            entry = self._entries.setdefault(pod.node_name, _Entry())
-            for resource, amount in pod.signature.requests:
-                _change(entry.used, resource, sign * amount)
-            _change(entry.residents, pod.signature, sign)
+            entry = self._entries.setdefault(pod.node_name, NodeEntry())
+            entry.count(pod.signature, sign)
             self._forget_if_empty(pod.node_name, entry)
             self._dirty.add(pod.node_name)
         elif pod.pending and pod.signature.scheduler_name in self._schedulers:
-            _change(self._pending, pod.signature, sign)
+            change(self._pending, pod.signature, sign)
             self._pending_dirty = True
             self._waiting.pop(pod.uid, None)
             if sign > 0:
                 self._waiting[pod.uid] = pod
 
-    def _forget_if_empty(self, name: str, entry: _Entry) -> None:
+    def _forget_if_empty(self, name: str, entry: NodeEntry) -> None:
         if entry.node is None and not entry.residents:
             self._entries.pop(name, None)
 
@@ -289,11 +290,3 @@ def _created(pod: Pod) -> int:
 
 def _key(owner: PodOwner) -> OwnerKey:
     return owner.namespace, f"{owner.kind}/{owner.name}"
-
-
-def _change(counts: dict[K, int], key: K, by: int) -> None:
-    total = counts.get(key, 0) + by
-    if total:
-        counts[key] = total
-    else:
-        counts.pop(key, None)

@@ -9,6 +9,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from extender.plan import EMPTY_PLAN, Plan
 from extender.planner.client import PlannerStats
+from extender.polling import PollOutcome
 from stowplan.serving.metrics import LATENCY_BUCKETS, SOLVE_BUCKETS
 
 _MICRO: Final = 1_000_000
@@ -52,6 +53,10 @@ class ExtenderMetrics:
         self.reservations_expired = Counter(
             "stowplan_extender_reservations_expired", "Reservations that ended by TTL.", registry=to
         )
+        self.polls = Counter(
+            "stowplan_extender_polls", "Readings of optional APIs.", ["source", "outcome"], registry=to
+        )
+        self.loads = Gauge("stowplan_extender_measured_nodes", "Nodes with a measured load.", registry=to)
         self.nominations = Counter(
             "stowplan_extender_nominations",
             "Writes of status.nominatedNodeName, by what became of them.",
@@ -94,6 +99,10 @@ class ExtenderMetrics:
         self.generation.set(plan.generation)
         for source in {*SOURCES, plan.source}:
             self.source.labels(source).set(source == plan.source)
+
+    def polled(self, source: str, outcome: PollOutcome) -> None:
+        """An optional API was read, or not."""
+        self.polls.labels(source, outcome.value).inc()
 
     def planner(self, stats: PlannerStats) -> None:
         """What the planner's client has counted since the start."""

@@ -25,9 +25,11 @@ from extender.nomination.writing import NominationWriter
 from extender.outcomes import Outcome
 from extender.owner_watch import owner_watches
 from extender.planning import Planner
+from extender.polling import Poll
 from extender.reservations import Reservations
 from extender.settings import ExtenderSettings
 from extender.slots import SlotLedger
+from extender.sources import NodeLoads, pod_group_source
 from stowplan.kube.client import ApiClient
 from stowplan.kube.paths import NAMESPACES, NODES, PODS, WORKLOAD_CLASSES
 from stowplan.kube.projection import SignatureInterner, project_namespace, project_node, project_pod
@@ -44,6 +46,8 @@ log = logging.getLogger(__name__)
 UNFINISHED: Final = "status.phase!=Succeeded,status.phase!=Failed"
 """Field selector of the pods that take room or wait; the API server turns finishing into a deletion event."""
 _TICK_SECONDS: Final = 1.0
+_GROUPS_SECONDS: Final = 15.0
+"""Between two readings of PodGroups: few, and written before their pods."""
 
 
 class ExtenderService:
@@ -81,6 +85,10 @@ class ExtenderService:
         classes = ClassFeed(self._use_classes)
         self._classes: Reflector[Any] = reflector(WORKLOAD_CLASSES, _project_class, classes)
         self._owners = owner_watches(api, self._cache, forward, reflections)
+        self._polls = [Poll(pod_group_source(api, self._cache, forward), _GROUPS_SECONDS, self._metrics.polled)]
+        if settings.load_interval > 0:
+            loads = NodeLoads(api, self._cache, forward, pressure=settings.pressure)
+            self._polls.append(Poll(loads.source, settings.load_interval, self._metrics.polled))
         self._decider = Decider(
             settings=settings,
             cache=self._cache,
@@ -110,6 +118,7 @@ class ExtenderService:
             self._namespaces.run(),
             self._classes.run(),
             *(owners.run() for owners in self._owners),
+            *(poll.run() for poll in self._polls),
             self._settle(),
             self._tick(),
             heartbeat(),
@@ -171,6 +180,7 @@ class ExtenderService:
             self._metrics.reservations_expired.inc(self._reservations.expired - seen)
             seen = self._reservations.expired
             self._metrics.planner(self._planner.stats)
+            self._metrics.loads.set(len(self._cache.snapshot().loads))
             await asyncio.sleep(_TICK_SECONDS)
 
 

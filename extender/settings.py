@@ -53,6 +53,13 @@ class ExtenderSettings:
     solver_seconds: float = setting(
         1.0, "Solver time of one plan; the greedy plan needs none of it.", unit="s", minimum=0, maximum=60
     )
+    load_interval: float = setting(
+        30.0, "How often measured node load (metrics.k8s.io) is read; 0 weighs requests only.", unit="s", minimum=0
+    )
+    pressure: bool = setting(
+        default=False,
+        doc="Whether kubelets are asked for CPU pressure through the API server; needs get on nodes/proxy.",
+    )
     nominate: bool = setting(
         default=False,
         doc="Whether waiting pods are nominated to their planned node (status.nominatedNodeName; Kubernetes 1.35 and newer).",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from extender.node_load import NodeLoad
 from stowplan.model.node import Node
 from stowplan.model.pod import PodSignature
 
@@ -32,3 +33,7 @@ class Snapshot:
     """Labels of the namespaces, for affinity terms that select namespaces."""
     expected: Mapping[PodSignature, int] = field(default_factory=dict)
     """Pods that their owners still have to create, by signature: a guess (`extender.owners`). Planned for; room is never held for them."""
+    loads: Mapping[str, NodeLoad] = field(default_factory=dict)
+    """Node name -> its measured load; nodes without one are taken to be as loaded as requested."""
+    pod_groups: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    """Namespace and name of a PodGroup -> its `minMember`."""

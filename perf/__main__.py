@@ -1,80 +1,146 @@
-"""`python -m perf`: measure, print tables, write JSON."""
+"""`python -m perf`: measure, print tables, judge the gates, write JSON and the report. See docs/perf.md."""
 
 from __future__ import annotations
 
 import argparse
 import json
-import os
-import platform
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from rich.console import Console
-from rich.table import Table
 
-from perf import packing, requests
+from perf import history, results, terminal
+from perf.calibration import proposal
+from perf.gate_file import read_gates
+from perf.gates import Gate, Verdict, judge
+from perf.part import Part, Profile
+from perf.registry import PARTS
+from perf.report.page import report_html
+from perf.report.section import Section
+from perf.report.trends import trends
+from perf.results import PartResult
+from perf.runner import chosen, failed, run
 
-console = Console()
+BROKEN: Final = 1
+USAGE: Final = 2
 
 
-def main() -> None:
-    """Run the suite; results go to `OUTPUT/results.json`."""
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the suite; 0 if all parts could be measured and all gates hold, 1 if not, 2 for options that make no sense."""
+    parser = _parser()
+    options = parser.parse_args(argv)
+    profile = Profile.SHORT if options.short else Profile.FULL
+    console = Console()
+    try:
+        gates = read_gates()
+        if options.list:
+            _list(console)
+            return 0
+        if options.propose:
+            sys.stdout.write(proposal(gates, _history(options.output), profile))
+            return 0
+        parts = chosen(PARTS, options.parts, profile)
+        measured = {} if options.report else _measure(parts, profile, options, console)
+        return _conclude(options, profile, gates, measured, console)
+    except ValueError as error:
+        parser.exit(USAGE, f"perf: {error}\n")
+
+
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m perf", description=__doc__)
     parser.add_argument("--output", type=Path, default=Path("build/perf"), help="directory of the results")
-    parser.add_argument("--short", action="store_true", help="fewer seeds and sizes, about a minute")
-    arguments = parser.parse_args()
-    seeds = range(1, 3 if arguments.short else 9)
-    with console.status("packing: the plan against packers without one"):
-        packed = packing.summary(packing.measure(packing.SHORT_SIZES if arguments.short else packing.SIZES, seeds))
-    _show_packing(packed)
-    with console.status("requests: what a decision adds to decoding and encoding"):
-        timed = requests.measure()
-    _show_requests(timed)
-    results = {
-        "schema_version": 1,
-        "machine": {"cpus": os.cpu_count(), "python": platform.python_version(), "load": os.getloadavg()[0]},
-        "seeds": list(seeds),
-        "packing": packed,
-        "requests": timed,
+    parser.add_argument("--short", action="store_true", help="every part in small, as CI runs it")
+    parser.add_argument("--parts", nargs="+", default=[], metavar="PART", help="only these; see --list")
+    parser.add_argument(
+        "--traces", type=Path, help="folder of whole recordings; without it the shipped samples are used"
+    )
+    parser.add_argument("--list", action="store_true", help="name the parts and end")
+    parser.add_argument("--report", action="store_true", help="measure nothing: judge and report what is there")
+    parser.add_argument("--record", action="store_true", help="also append to the history under version control")
+    parser.add_argument("--propose", action="store_true", help="print bounds for gates.toml from the history and end")
+    return parser
+
+
+def _list(console: Console) -> None:
+    for part in PARTS:
+        where = ", ".join(sorted(part.profiles)) or "only by name"
+        console.print(f"{part.name:<16} {where}", highlight=False)
+
+
+def _measure(
+    parts: Sequence[Part], profile: Profile, options: argparse.Namespace, console: Console
+) -> dict[str, PartResult]:
+    """Run the parts; each result is stored and its tables are shown as soon as it is there."""
+    measured = {}
+    for part, result in run(parts, profile, traces=options.traces):
+        results.store(options.output, result)
+        measured[part.name] = result
+        if result.data is not None:
+            terminal.show_section(part.section(result.data), console)
+    return measured
+
+
+def _conclude(
+    options: argparse.Namespace, profile: Profile, gates: list[Gate], measured: dict[str, PartResult], console: Console
+) -> int:
+    """Judge, keep the figures, write the report over everything that is there, say what is broken."""
+    stored = results.load(options.output)
+    order = [part.name for part in PARTS]
+    shown = {name: stored[name] for name in order if name in stored and stored[name].profile is profile}
+    judged = shown if options.report else measured
+    verdicts = judge(gates, judged, profile)
+    added = [] if options.report else history.entries(verdicts, measured)
+    history.append(options.output / "history.jsonl", added)
+    if options.record:
+        history.append(history.RECORDED, added)
+    page = report_html(
+        shown,
+        _sections(shown),
+        judge(gates, shown, profile),
+        trends(gates, _history(options.output), profile),
+        profile,
+    )
+    report = options.output / "report.html"
+    report.write_text(page, encoding="utf-8")
+    gate_path = options.output / "gates.json"
+    gate_path.write_text(json.dumps([_as_json(verdict) for verdict in verdicts], indent=1) + "\n", encoding="utf-8")
+    terminal.show_gates(verdicts, console)
+    files = {"results": str(options.output / "parts"), "gates": str(gate_path), "report": str(report)}
+    terminal.show_summary(verdicts, files, console)
+    for result in failed(judged.values()):
+        console.print(f"[bold red]FAILED[/] part {result.part}: {result.error}", highlight=False, soft_wrap=True)
+    return BROKEN if failed(judged.values()) or any(verdict.broken for verdict in verdicts) else 0
+
+
+def _sections(shown: dict[str, PartResult]) -> dict[str, Section]:
+    return {part.name: part.section(data) for part in PARTS if part.name in shown and (data := shown[part.name].data)}
+
+
+def _history(output: Path) -> list[history.Entry]:
+    return history.merged(history.read(history.RECORDED), history.read(output / "history.jsonl"))
+
+
+def _as_json(verdict: Verdict) -> dict[str, Any]:
+    bound = verdict.bound
+    return {
+        "gate": verdict.gate.name,
+        "part": verdict.gate.part,
+        "profile": verdict.profile.value,
+        "status": verdict.status.value,
+        "value": verdict.value,
+        "samples": list(verdict.samples),
+        "direction": verdict.gate.direction.value,
+        "unit": verdict.gate.unit,
+        "bound": asdict(bound) if bound else None,
+        "distance": verdict.distance,
+        "target": verdict.gate.target,
+        "reaches_target": verdict.reaches_target,
+        "note": verdict.note,
     }
-    arguments.output.mkdir(parents=True, exist_ok=True)
-    path = arguments.output / "results.json"
-    path.write_text(json.dumps(results, indent=1), encoding="utf-8")
-    console.print(f"results  {path}")
-
-
-def _show_packing(rows: list[dict[str, Any]]) -> None:
-    table = Table(title="Price of newly opened nodes, relative to most-allocated")
-    names = {"least-allocated": "least", "most-allocated": "most", "first-fit-decreasing": "ffd", "plan": "plan"}
-    for column in ("pods / nodes", "seeds", *names.values(), "left", "gap", "time"):
-        table.add_column(column, justify="left" if column == "pods / nodes" else "right", no_wrap=True)
-    for row in rows:
-        relative = row["opened_relative_to_most_allocated_permille"]
-        table.add_row(
-            row["instance"],
-            str(row["seeds"]),
-            *(f"{relative[name] / 1000:.2f}" for name in names),
-            str(row["unplaced"]["plan"]),
-            f"{row['gap_permille_mean'] / 10:.1f} %",
-            f"{row['plan_ms_max']} ms",
-        )
-    console.print(table)
-
-
-def _show_requests(rows: list[dict[str, Any]]) -> None:
-    table = Table(title="In-process cost of a request; the baseline decodes and encodes the same bytes")
-    for column in ("request", "p50", "p99", "baseline p50", "ratio"):
-        table.add_column(column, justify="left" if column == "request" else "right")
-    for row in rows:
-        table.add_row(
-            row["request"],
-            f"{row['p50_us']:.0f} µs",
-            f"{row['p99_us']:.0f} µs",
-            f"{row['baseline_p50_us']:.0f} µs",
-            f"{row['ratio_p50']:.1f}",
-        )
-    console.print(table)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -5,15 +5,11 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
 
 from extender.binpacking.planning import make_plan
 from perf.instances import Backlog, backlog, opened_price
 from perf.packers import BASELINES
 from stowplan.model.builtin_classes import BUILTIN_CLASSES
-
-SIZES = (Backlog(50, 100), Backlog(200, 500), Backlog(500, 1000))
-SHORT_SIZES = SIZES[:2]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,24 +46,3 @@ def _sample(size: Backlog, seed: int, time_limit_s: float) -> Sample:
         plan.gap_permille,
         plan_ms,
     )
-
-
-def summary(samples: list[Sample]) -> list[dict[str, Any]]:
-    """Per size: the mean price opened by each packer relative to most-allocated, in thousandths, and the plan's gap and time."""
-    rows = []
-    for size in dict.fromkeys(sample.size for sample in samples):
-        of_size = [sample for sample in samples if sample.size == size]
-        totals = {name: sum(s.opened[name] for s in of_size) for name in of_size[0].opened}
-        rows.append(
-            {
-                "instance": str(size),
-                "seeds": len(of_size),
-                "opened_relative_to_most_allocated_permille": {
-                    name: total * 1000 // max(1, totals["most-allocated"]) for name, total in totals.items()
-                },
-                "unplaced": {name: sum(size.pods - s.placed[name] for s in of_size) for name in totals},
-                "gap_permille_mean": sum(s.gap_permille for s in of_size) // len(of_size),
-                "plan_ms_max": max(s.plan_ms for s in of_size),
-            }
-        )
-    return rows

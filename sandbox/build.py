@@ -4,23 +4,18 @@ The cache key is a hash of go.mod, go.sum and the Go version. A build happens in
 file lock and is published by a rename, so it is complete or absent, and two builds at once do the work once.
 """
 
-import hashlib
 import json
 import os
 import re
 import shutil
-import subprocess
-from collections import deque
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
 from sandbox import kubebuilder
-from sandbox.activity import Activity, activity
-from sandbox.errors import BuildError
-from sandbox.locks import try_lock, wait_for_lock
+from sandbox.activity import activity
+from sandbox.go_module import go_environment, go_install, go_output, locked, source_hash
 from sandbox.paths import cache_dir
 from sandbox.toolchain import Toolchain, install_toolchain, required_version, select_toolchain
 
@@ -42,8 +37,6 @@ _BUILT_AS = {"etcd": "server"}
 """Binaries that ``go install`` names otherwise: after the last element of their package's path."""
 _RECORD = "build.json"
 _STAGES = "stages"
-_LOG_LINES = 30
-"""Lines of compiler output shown when a build fails."""
 
 
 @dataclass(frozen=True)
@@ -72,15 +65,6 @@ def kubernetes_version(go_mod: str) -> str:
     return found.group(1)
 
 
-def source_hash(module: Path = MODULE) -> str:
-    """Hash of go.mod and go.sum: everything that decides what is compiled, except the compiler."""
-    digest = hashlib.sha256()
-    for name in ("go.mod", "go.sum"):
-        content = (module / name).read_bytes()
-        digest.update(f"{name} {len(content)}\n".encode() + content)
-    return digest.hexdigest()[:16]
-
-
 def ensure_binaries(environment: Mapping[str, str] = os.environ) -> Binaries:
     """The binaries of the control plane, built now if the cache does not have them (about five minutes, 2 cores).
 
@@ -101,7 +85,7 @@ def ensure_binaries(environment: Mapping[str, str] = os.environ) -> Binaries:
 def _directory(cache: Path, packages: Mapping[str, str], toolchain: Toolchain) -> Path:
     """The directory that a build with this toolchain is published as."""
     partial = "" if len(packages) == len(PACKAGES) else "-" + "-".join(sorted(packages))
-    return cache / f"{source_hash()}-{toolchain}{partial}"
+    return cache / f"{source_hash(MODULE)}-{toolchain}{partial}"
 
 
 def _published(cache: Path, packages: Mapping[str, str], environment: Mapping[str, str]) -> Path | None:
@@ -110,7 +94,7 @@ def _published(cache: Path, packages: Mapping[str, str], environment: Mapping[st
     exact = _directory(cache, packages, toolchain)
     candidates = [exact]
     if toolchain.go is None:
-        candidates += sorted(cache.glob(f"{source_hash()}-go*"), reverse=True)
+        candidates += sorted(cache.glob(f"{source_hash(MODULE)}-go*"), reverse=True)
     return next((path for path in candidates if _complete(path, packages)), None)
 
 
@@ -128,7 +112,7 @@ def _build(cache: Path, packages: Mapping[str, str], environment: Mapping[str, s
     toolchain = select_toolchain(_minimum(), environment)
     target = _directory(cache, packages, toolchain)
     cache.mkdir(parents=True, exist_ok=True)
-    with _locked(cache / f"{target.name}.lock"):
+    with locked(cache / f"{target.name}.lock", "the control plane"):
         if _complete(target, packages):
             return target
         shutil.rmtree(target, ignore_errors=True)
@@ -144,35 +128,26 @@ def _build(cache: Path, packages: Mapping[str, str], environment: Mapping[str, s
     return target
 
 
-@contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    """Hold an exclusive lock on a file; the kernel frees it when the holder ends, however it ends."""
-    with path.open("w", encoding="utf-8") as lock:
-        if not try_lock(lock):
-            with activity("Waiting for another build of the control plane"):
-                wait_for_lock(lock)
-        yield
-
-
 def _compile(go: Path, directory: Path, packages: Mapping[str, str], environment: Mapping[str, str]) -> None:
     """Compile the packages into ``directory`` and put KWOK's Stage files and a record of the build beside them."""
     version = kubernetes_version((MODULE / "go.mod").read_text(encoding="utf-8"))
-    variables = _go_environment(environment, directory)
+    variables = go_environment(environment, directory)
     with activity(f"Building Kubernetes {version} (once, some minutes)") as progress:
-        progress.update("listing packages, downloading modules")
-        listed = _go_output(go, ["list", "-deps", *packages.values()], variables)
-        command = [str(go), "install", "-v", "-trimpath", "-buildvcs=false", "-ldflags", link_flags(version)]
-        _run_with_progress([*command, *packages.values()], variables, len(listed.split()), progress)
+        go_install(go, MODULE, list(packages.values()), link_flags(version), variables, progress)
         for name, built_as in _BUILT_AS.items():
             if name in packages:
                 (directory / built_as).rename(directory / name)
-        kwok = Path(_go_output(go, ["list", "-m", "-f", "{{.Dir}}", KWOK_MODULE], variables).strip())
+        kwok = Path(go_output(go, MODULE, ["list", "-m", "-f", "{{.Dir}}", KWOK_MODULE], variables).strip())
         # File by file: folders of the module cache are read-only, and copytree would copy that.
         for stage in sorted((kwok / "kustomize" / "stage").glob("*/*/*.yaml")):
             copy = directory / _STAGES / stage.relative_to(kwok / "kustomize" / "stage")
             copy.parent.mkdir(parents=True, exist_ok=True)
             copy.write_bytes(stage.read_bytes())
-    record = {"kubernetes": version, "go": _go_output(go, ["version"], variables).strip(), "packages": dict(packages)}
+    record = {
+        "kubernetes": version,
+        "go": go_output(go, MODULE, ["version"], variables).strip(),
+        "packages": dict(packages),
+    }
     (directory / _RECORD).write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
 
 
@@ -182,36 +157,3 @@ def link_flags(version: str) -> str:
     stamps = {"gitVersion": version, "gitMajor": major, "gitMinor": minor, "gitTreeState": "clean"}
     flags = [f"-X k8s.io/component-base/version.{name}={value}" for name, value in stamps.items()]
     return " ".join(["-s", "-w", *flags])
-
-
-def _go_environment(environment: Mapping[str, str], directory: Path) -> dict[str, str]:
-    """The caller's environment (proxies, caches) without the settings that would change what is built."""
-    fixed = {"GOBIN": str(directory), "CGO_ENABLED": "0", "GOFLAGS": "", "GOWORK": "off", "GOTOOLCHAIN": "local"}
-    return {**environment, **fixed}
-
-
-def _go_output(go: Path, arguments: list[str], environment: Mapping[str, str]) -> str:
-    result = subprocess.run(
-        [str(go), *arguments], cwd=MODULE, env=environment, capture_output=True, text=True, check=False
-    )
-    if result.returncode != 0:
-        raise BuildError(f"go {' '.join(arguments[:2])} failed; is the Go module proxy reachable?\n{result.stderr}")
-    return result.stdout
-
-
-def _run_with_progress(command: list[str], environment: Mapping[str, str], packages: int, progress: Activity) -> None:
-    """Run ``go install -v`` and count the packages it names; those in Go's own cache are never named."""
-    tail: deque[str] = deque(maxlen=_LOG_LINES)
-    compiled = 0
-    with subprocess.Popen(command, cwd=MODULE, env=environment, stderr=subprocess.PIPE, text=True) as process:
-        try:
-            assert process.stderr is not None  # noqa: S101 - PIPE was asked for two lines above
-            for line in process.stderr:
-                tail.append(line)
-                compiled += not line.startswith("go: ")
-                progress.update(line.strip(), compiled, packages)
-        except BaseException:
-            process.terminate()
-            raise
-    if process.returncode != 0:
-        raise BuildError(f"go install failed with exit code {process.returncode}:\n{''.join(tail)}")

@@ -6,7 +6,7 @@ from pathlib import Path
 import yaml
 
 from sandbox.errors import SandboxError
-from sandbox.pki import Pki
+from sandbox.pki import FRONT_PROXY, Pki
 
 Argv = list[str | Path]
 
@@ -81,6 +81,19 @@ def kube_apiserver(binary: Path, pki: Pki, port: int, etcd_port: int, extra: Seq
     ]
 
 
+def aggregation(pki: Pki) -> list[str]:
+    """Flags with which the API server speaks for its users to other API servers, as kubeadm sets them."""
+    return [
+        f"--requestheader-client-ca-file={pki.path('front-proxy-ca.crt')}",
+        f"--requestheader-allowed-names={FRONT_PROXY}",
+        "--requestheader-username-headers=X-Remote-User",
+        "--requestheader-group-headers=X-Remote-Group",
+        "--requestheader-extra-headers-prefix=X-Remote-Extra-",
+        f"--proxy-client-cert-file={pki.path('front-proxy-client.crt')}",
+        f"--proxy-client-key-file={pki.path('front-proxy-client.key')}",
+    ]
+
+
 def kube_controller_manager(binary: Path, pki: Pki, kubeconfig: Path, port: int) -> Argv:
     """All default controllers, each with its own service account, as kubeadm sets it up."""
     return [
@@ -124,8 +137,8 @@ def scheduler_configuration(kubeconfig: Path) -> str:
     return yaml.safe_dump(document, sort_keys=False)
 
 
-def kwok(binary: Path, stages: Path, kubeconfig: Path, port: int) -> Argv:
-    """KWOK plays the kubelet of every node that carries its annotation.
+def kwok(binary: Path, stages: Path, kubeconfig: Path, port: int, usage: Path | None = None) -> Argv:
+    """KWOK plays the kubelet of every node that carries its annotation; with a file of `sandbox.usage` it also serves usage.
 
     Raises:
         SandboxError: a Stage file is not there; without any, KWOK exits.
@@ -143,6 +156,7 @@ def kwok(binary: Path, stages: Path, kubeconfig: Path, port: int) -> Argv:
         f"--node-lease-duration-seconds={_NODE_LEASE_SECONDS}",
         f"--cidr={POD_CIDR}",
         f"--server-address=127.0.0.1:{port}",
+        *([f"--config={usage}", "--node-ip=127.0.0.1"] if usage is not None else []),
     ]
 
 

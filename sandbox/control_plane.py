@@ -18,6 +18,7 @@ from sandbox.pki import Pki
 from sandbox.ports import PortReservation
 from sandbox.processes import Process
 from sandbox.status import ComponentStatus, write_status
+from sandbox.usage import kwok_configuration
 
 _GRACE_SECONDS = 3.0
 """Time to end after SIGTERM. There is nothing to save, and an API server may wait a minute for its watchers."""
@@ -37,6 +38,8 @@ class SandboxSettings:
     """Run the default kube-scheduler."""
     kwok: bool = True
     """Run KWOK, so that fake nodes become Ready and pods on them run."""
+    usage: bool = False
+    """Let KWOK serve usage and the API server aggregate others, so that a metrics-server can be started (`sandbox.metrics_server`)."""
     extra_apiserver_args: tuple[str, ...] = field(default=())
     """Flags appended to kube-apiserver's; for a repeated flag the last one counts."""
 
@@ -238,7 +241,10 @@ class ControlPlane:
             case "etcd":
                 return components.etcd(binary, pki, self.state_dir / "etcd", port("etcd"), port("etcd-peer"))
             case "kube-apiserver":
-                extra = self.settings.extra_apiserver_args
+                extra = [
+                    *(components.aggregation(pki) if self.settings.usage else []),
+                    *self.settings.extra_apiserver_args,
+                ]
                 return components.kube_apiserver(binary, pki, port(name), port("etcd"), extra)
             case "kube-controller-manager":
                 kubeconfig = self.kubeconfig_for("system:kube-controller-manager")
@@ -251,7 +257,10 @@ class ControlPlane:
             case _:
                 kubeconfig = self.kubeconfig_for("kwok", ["system:masters"])  # it acts for every kubelet
                 stages = self._binaries.stages if self._binaries else Path()
-                return components.kwok(binary, stages, kubeconfig, port(name))
+                usage = self.state_dir / "kwok-usage.yaml" if self.settings.usage else None
+                if usage is not None:
+                    usage.write_text(kwok_configuration(), encoding="utf-8")
+                return components.kwok(binary, stages, kubeconfig, port(name), usage)
 
     def _health_url(self, name: str) -> str:
         if name == "kwok":

@@ -8,6 +8,7 @@ from typing import Any
 from sandbox.activity import activity
 from sandbox.control_plane import ControlPlane
 from sandbox.probe import wait_until
+from sandbox.usage import PATH_ANNOTATION, resource_metrics_path
 from stowplan.catalog import InstanceType, load_catalog
 
 REGION = "us-east-1"
@@ -45,7 +46,11 @@ def node_manifest(name: str, instance_type: InstanceType, *, zone: str, capacity
     return {
         "apiVersion": "v1",
         "kind": "Node",
-        "metadata": {"name": name, "labels": labels, "annotations": {"kwok.x-k8s.io/node": "fake"}},
+        "metadata": {
+            "name": name,
+            "labels": labels,
+            "annotations": {"kwok.x-k8s.io/node": "fake", PATH_ANNOTATION: resource_metrics_path(name)},
+        },
         "status": {
             "capacity": _resources(instance_type, instance_type.cpu_millicores, instance_type.memory_bytes),
             "allocatable": _resources(

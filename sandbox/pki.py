@@ -8,6 +8,8 @@ from sandbox.certificates import CertificateAuthority, KeyPair, signing_key, wri
 from sandbox.kubeconfig import kubeconfig, write_kubeconfig
 
 ADMIN = "sandbox-admin"
+FRONT_PROXY = "front-proxy-client"
+"""The name by which other API servers know the API server."""
 _ADMINS = "system:masters"
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 _API_NAMES = (
@@ -21,7 +23,9 @@ _SERVERS = ("kube-controller-manager", "kube-scheduler")
 
 
 class Pki:
-    """Two authorities and what they sign: one for Kubernetes, one for etcd, so that no API user can open etcd.
+    """Three authorities and what they sign, so that the keys of one open nothing of another.
+
+    One is for Kubernetes, one for etcd, one for the API server as a proxy before other API servers, which may speak for any user.
 
     Args:
         directory: where the files go; made if absent, readable by its owner only.
@@ -44,6 +48,7 @@ class Pki:
         write_private(directory / "service-account.key", private)
         self.path("service-account.pub").write_bytes(public)
         self._write_etcd()
+        self._write_front_proxy()
 
     def path(self, name: str) -> Path:
         """The file of this name: ca.crt, admin.crt, admin.key, NAME.crt and NAME.key of each server."""
@@ -83,3 +88,8 @@ class Pki:
         # etcd's gateway presents the server certificate as a client, hence client=True.
         authority.server_certificate("etcd", _LOOPBACK, client=True).write(self._directory, "etcd")
         authority.client_certificate("kube-apiserver").write(self._directory, "etcd-client")
+
+    def _write_front_proxy(self) -> None:
+        authority = CertificateAuthority(f"stowplan sandbox {self._cluster} front proxy")
+        self._write_authority("front-proxy-ca", authority)
+        authority.client_certificate(FRONT_PROXY).write(self._directory, "front-proxy-client")

@@ -18,6 +18,8 @@ from extender.binpacking.prices import total_worth
 _PASSES: Final = 4
 """An item may wait for another (affinity, spread); what is left after this many rounds stays unplaced."""
 _SCALE: Final = 1000
+_GANG_ATTEMPTS: Final = 8
+"""Packings made while groups fall short; the last but one gives up all that still do, so that the cost stays bounded."""
 
 Value = tuple[int, ...]
 """Smaller is better; compared in order."""
@@ -33,17 +35,31 @@ class Opening(StrEnum):
 
 
 def first_fit_decreasing(instance: Instance, opening: Opening = Opening.PER_POD, seed: Slots | None = None) -> Packing:
-    """Pack greedily.
+    """Pack greedily. Groups that need all or nothing and do not get all are left out, one after the other, the least important first.
 
     Args:
         instance: what to pack where.
         opening: how to choose among empty nodes.
         seed: slots (of the last plan) to take first, as far as they are admitted and wanted.
     """
+    without: frozenset[int] = frozenset()
+    for attempt in range(_GANG_ATTEMPTS + 1):
+        packing = _pack(instance, opening, seed or {}, without)
+        short = [rule for rule in instance.gangs if rule.short(sum(packing.placed(item) for item in rule.items))]
+        if not short:
+            break
+        least = min(
+            short, key=lambda rule: (max(instance.priority(item) for item in rule.items), -rule.needed, rule.group)
+        )
+        given_up = [least] if attempt < _GANG_ATTEMPTS - 1 else short
+        without = without.union(*(rule.items for rule in given_up))
+    return packing
+
+
+def _pack(instance: Instance, opening: Opening, seed: Slots, without: frozenset[int]) -> Packing:
     packer = _Packer(instance, opening)
-    if seed:
-        packer.take(seed)
-    order = decreasing(instance)
+    packer.take({item: nodes for item, nodes in seed.items() if item not in without})
+    order = [item for item in decreasing(instance) if item not in without]
     for _ in range(_PASSES):
         placed = [packer.fill(item) for item in order]
         if not any(placed):

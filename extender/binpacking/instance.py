@@ -10,6 +10,7 @@ from typing import Final
 from extender.binpacking.capacity_types import capacity_points
 from extender.binpacking.company import CompanyRule, company_rules
 from extender.binpacking.eligibility import Eligibility, names_nodes, selector_keys
+from extender.binpacking.gangs import GangRule, gang_rules
 from extender.binpacking.prices import node_price
 from extender.binpacking.refusal import Refusal, RefusalReason
 from extender.binpacking.replica_limits import LimitRule, limit_rules
@@ -22,6 +23,7 @@ from extender.binpacking.topology import (
     separations,
     spread_rules,
 )
+from extender.node_load import busy_cpu
 from extender.snapshot import NodeInfo, Snapshot
 from stowplan.model.node import Node
 from stowplan.model.placement import spot_pool
@@ -62,16 +64,13 @@ class Bin:
     """Nothing but furniture (DaemonSet and mirror pods) stands on it: the first pod costs the whole price."""
     group: int
     """Empty bins with one group number are interchangeable for every item."""
+    busy_cpu: int = 0
+    """Millicores by which what stands on the node loads it: measured where it is in use and that is known, else requested."""
 
     @property
     def node(self) -> Node:
         """The node itself."""
         return self.info.node
-
-    @property
-    def busy_cpu(self) -> int:
-        """Millicores by which what stands on the node loads it."""
-        return self.info.used.get("cpu", 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +92,7 @@ class Instance:
     """Item -> items that may not share a node with it for their host ports; itself included."""
     limits: tuple[LimitRule, ...]
     companies: tuple[CompanyRule, ...]
+    gangs: tuple[GangRule, ...]
     capacity_points: tuple[Mapping[str, int], ...]
     """Item -> capacity type -> points below what its class prefers."""
     classes: Mapping[str, WorkloadClass]
@@ -121,7 +121,7 @@ def build_instance(snapshot: Snapshot, classes: Mapping[str, WorkloadClass]) -> 
     infos = [snapshot.nodes[name] for name in sorted(snapshot.nodes)]
     residents = Residents(infos)
     signatures = [item.signature for item in items]
-    bins = _bins(infos, signatures, residents)
+    bins = _bins(infos, signatures, residents, snapshot)
     eligible, refusals = _eligible(items, bins, residents, snapshot)
     own = [classes.get(item.class_name) for item in items]
     return Instance(
@@ -135,6 +135,7 @@ def build_instance(snapshot: Snapshot, classes: Mapping[str, WorkloadClass]) -> 
         spreads=tuple(spread_rules(signatures, residents)),
         port_conflicts=_port_conflicts(signatures),
         limits=limit_rules(signatures, [item.count for item in items], own, residents),
+        gangs=gang_rules(signatures, [item.count for item in items], residents, snapshot.pod_groups),
         companies=company_rules(signatures, residents, snapshot.namespaces),
         capacity_points=tuple(map(capacity_points, signatures, own)),
         classes=classes,
@@ -153,7 +154,9 @@ def _item(signature: PodSignature, count: int, classes: Mapping[str, WorkloadCla
     return Item(signature, count, requests, name if name in classes else "")
 
 
-def _bins(infos: list[NodeInfo], signatures: list[PodSignature], residents: Residents) -> tuple[Bin, ...]:
+def _bins(
+    infos: list[NodeInfo], signatures: list[PodSignature], residents: Residents, snapshot: Snapshot
+) -> tuple[Bin, ...]:
     keys = selector_keys(signatures)
     topology = _topology_keys([*signatures, *residents.standing])
     seen = Counter((k, info.node.labels[k]) for info in infos for k in topology & info.node.labels.keys())
@@ -171,7 +174,10 @@ def _bins(infos: list[NodeInfo], signatures: list[PodSignature], residents: Resi
             if key in keys or key in topology
         )
         alike: object = node.name if by_name or not empty else (_face(info, free), labels)
-        bins.append(Bin(info, free, node_price(node), empty, groups.setdefault(alike, len(groups))))
+        group = groups.setdefault(alike, len(groups))
+        # what an empty node happens to do (its agents start, an image unpacks) must not tell it from its like
+        busy = busy_cpu(info.used, node.allocatable.get("cpu", 0), None if empty else snapshot.loads.get(node.name))
+        bins.append(Bin(info, free, node_price(node), empty, group, busy))
     return tuple(bins)
 
 

@@ -177,7 +177,7 @@ def _unplaced(packing: Packing, snapshot: Snapshot) -> tuple[Unplaced, ...]:
 
 
 def _reason(packing: Packing, item: int, count: int) -> Unplaced:
-    """The refusal that most nodes gave, with the numbers of the node that came nearest."""
+    """The refusal that most nodes gave, with the numbers of the node that came nearest; a group that falls short, where no node is why."""
     refusals: Counter[Refusal] = Counter(packing.instance.refusals[item])
     for node in packing.instance.eligible[item]:
         refusal = packing.refuses(item, node)
@@ -186,6 +186,10 @@ def _reason(packing: Packing, item: int, count: int) -> Unplaced:
     by_reason: Counter[str] = Counter()
     for refusal, nodes in refusals.items():
         by_reason[refusal.reason.value] += nodes
+    for rule in packing.instance.gangs:
+        if item in rule.items and (rule.waiting < rule.needed or not by_reason):
+            lacking = Shortfall(f"pods of group {rule.group[1]}", rule.needed, 0, rule.waiting)
+            return Unplaced(packing.instance.items[item].signature, count, RefusalReason.GANG.value, 0, (lacking,))
     if not by_reason:
         return Unplaced(packing.instance.items[item].signature, count, RefusalReason.NO_NODES.value, 0)
     reason, nodes = min(by_reason.items(), key=lambda entry: (-entry[1], entry[0]))

@@ -27,6 +27,8 @@ class RefusalReason(StrEnum):
     """A required anti-affinity, of the pod or of a pod in the node's domain, keeps them apart."""
     REPLICA_LIMIT = "ReplicaLimit"
     """The node, or its spot pool, has as many pods of the service as its owner or class allows; kube-scheduler does not know the limit."""
+    GANG = "Gang"
+    """The pod's group needs more pods at once than wait or find room."""
     NO_NODES = "NoNodes"
     """The cluster has none."""
     LEFT_TO_SCHEDULER = "LeftToScheduler"

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from types import MappingProxyType
 
+from extender.binpacking.gang_validation import short_gangs
 from extender.snapshot import Snapshot
 from stowplan.model.node import Node
 from stowplan.model.placement import Service, per_node, per_spot_pool, service_of, spot_pool
@@ -50,6 +51,19 @@ def validate(
         slots: what is planned on it.
         classes: workload classes by name, for the limits of replicas that they set.
     """
+    verdict = _replay(snapshot, slots, classes)
+    useless = short_gangs(snapshot, Counter(signature for signature, _ in verdict.order))
+    if not useless:
+        return verdict
+    rest = {signature: nodes for signature, nodes in slots.items() if signature not in useless}
+    again = validate(
+        snapshot, rest, classes
+    )  # others may have needed their company; fewer signatures each time, so this ends
+    given_up = [(s, node, n) for s in slots if s in useless for node, n in slots[s].items()]
+    return Verdict(again.order, (*again.dropped, *given_up))
+
+
+def _replay(snapshot: Snapshot, slots: SignatureSlots, classes: Mapping[str, WorkloadClass]) -> Verdict:
     cluster = _Cluster(snapshot, classes)
     budget = dict(snapshot.pending)
     waiting = [(signature, node, count) for signature, nodes in slots.items() for node, count in nodes.items()]

@@ -17,6 +17,7 @@ from typing import Final
 
 from extender.binpacking.planning import make_plan
 from extender.plan import Plan
+from extender.planner.coverage import covers
 from extender.planner.demand import Publish, plan_demand
 from extender.planner.messages import (
     Classes,
@@ -32,17 +33,19 @@ from extender.planner.messages import (
     encode,
 )
 from extender.planner.mirror import Mirror, still_to_come
+from extender.planner.priority import yield_processors
 from extender.planner.window import BatchWindow
 from extender.snapshot import Snapshot
 
 _PR_SET_PDEATHSIG: Final = 1  # linux/prctl.h
-_NICE: Final = 5
 _READ_BYTES: Final = 1 << 18
 _SCHEDULED_PER_S: Final = 100
 """Pods that a scheduler places in a second on a busy machine, on the low side."""
 _LEAST_SOLVER_S: Final = 0.05
 _NOTHING_WAITS_S: Final = 2.0
 """Between two plans while no pod waits: only the fill order may change."""
+_RENEW_S: Final = 2.0
+"""After this time a plan is made anew even where the last one still has a slot for every pod."""
 
 
 class PlannerLoop:
@@ -108,11 +111,20 @@ class PlannerLoop:
             return
         self._window.close()
         snapshot = self._mirror.snapshot()
+        if self._covered(snapshot):
+            return
         plan = self._plan(snapshot)
         self._last_at = self._clock()
         if plan is not None:
             self._last = (plan, snapshot)
             self._send(Planned(plan))
+
+    def _covered(self, snapshot: Snapshot) -> bool:
+        """Whether the last plan is young and being carried out: planning again would only take processor time from the scheduler."""
+        if self._last is None or self._clock() - self._last_at >= _RENEW_S or not _asks_for_slots(snapshot):
+            return False
+        plan, then = self._last
+        return covers(still_to_come(plan, then, snapshot), then, snapshot)
 
     def _apply(self, method: str, arguments: tuple[object, ...]) -> None:
         try:
@@ -199,7 +211,7 @@ def main(arguments: list[str]) -> None:
     descriptor, parent = (int(argument) for argument in arguments)
     die_with(parent)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the server decides when to stop
-    os.nice(_NICE)
+    yield_processors()
     try:
         with socket.socket(fileno=descriptor) as connection:
             serve(connection)

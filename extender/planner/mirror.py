@@ -28,6 +28,7 @@ METHODS: Final = frozenset(
         "replace_namespaces",
         "upsert_namespace",
         "delete_namespace",
+        "observe",
         "advance_to",
     }
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, Final
 
 from perf.simulation.traces import AZURE_WINDOW, azure_pods, ec2_type
@@ -43,14 +43,20 @@ def shapes(folds: Sequence[int] = JUDGED_FOLDS[:1]) -> dict[str, Any]:
     nominal = [_elastic(fold, (ec2_type(_TYPE, nominal=True),)) for fold in folds]
     return {
         "folds": list(folds),
-        "mixes": {
-            name: _compare(
-                [_elastic(fold, tuple(map(ec2_type, types)), memory) for fold in folds], ("most-allocated", "stowplan")
-            )
-            for name, types, memory in _sets()
-        },
+        "mixes": mixes(folds),
         "elastic, nominal size": _compare(nominal, _POLICIES),
         "fixed": _compare([_fixed(fold) for fold in folds], _POLICIES[:7]),
+    }
+
+
+def mixes(folds: Sequence[int] = JUDGED_FOLDS[:1], names: Collection[str] | None = None) -> dict[str, Any]:
+    """Where nodes of several types open, and where memory is mixed; all sets, or those of these names."""
+    return {
+        name: _compare(
+            [_elastic(fold, tuple(map(ec2_type, types)), memory) for fold in folds], ("most-allocated", "stowplan")
+        )
+        for name, types, memory in _sets()
+        if names is None or name in names
     }
 
 

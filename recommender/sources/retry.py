@@ -26,6 +26,11 @@ class Backoff:
         """Whether it is too early to ask again."""
         return self._clock() < self._until
 
+    @property
+    def remaining_s(self) -> float:
+        """How long to wait before asking again; 0 where there is no reason to wait."""
+        return max(0.0, self._until - self._clock())
+
     def failed(self, retry_after_s: float | None = None) -> None:
         """Note a failure; a server that names its own delay gets at least that, up to the longest."""
         own = FIRST_S * 2 ** min(self._failures, 10)

@@ -14,7 +14,7 @@ import msgspec
 
 from stowplan.kube.shapes import Container, PodMeta, PodObject, PodSpec
 from stowplan.model import keys
-from stowplan.model.placement import parse_replica_limit
+from stowplan.model.placement import parse_gang, parse_replica_limit
 from stowplan.model.pod import HostPort, Owner, Pod, PodAffinityTerm, PodSignature, PreferredNodes, SpreadConstraint
 from stowplan.model.resources import PODS, effective_requests, is_sidecar
 from stowplan.model.selectors import (
@@ -122,11 +122,12 @@ def _signature(meta: PodMeta, spec: PodSpec, owner: Owner | None) -> PodSignatur
     anti_affinity = affinity.get("podAntiAffinity") or {}
     selecting = _Selecting(namespace, all_labels)
     notes = meta.get("annotations") or {}
+    owner_key = f"{owner.kind}/{owner.name}" if owner else ""
     signature = PodSignature(
         namespace=namespace,
         labels=tuple(sorted(labels.items())),
         requests=tuple(sorted({**effective_requests(spec), PODS: 1}.items())),
-        owner_key=f"{owner.kind}/{owner.name}" if owner else "",
+        owner_key=owner_key,
         priority=spec.get("priority") or 0,
         workload_class=_workload_class(meta, labels),
         scheduler_name=spec.get("schedulerName") or keys.DEFAULT_SCHEDULER_NAME,
@@ -143,6 +144,7 @@ def _signature(meta: PodMeta, spec: PodSpec, owner: Owner | None) -> PodSignatur
         anti_affinity=tuple(selecting.term(t) for t in anti_affinity.get(_REQUIRED) or ()),
         preferred_affinity=tuple(selecting.weighted(t) for t in pod_affinity.get(_PREFERRED) or ())
         + tuple(selecting.weighted(t, -1) for t in anti_affinity.get(_PREFERRED) or ()),
+        gang=parse_gang(notes.get("stowplan.dev/gang"), all_labels, owner_key),
         per_node=parse_replica_limit(notes.get("stowplan.dev/max-per-node")),
         per_spot_pool=parse_replica_limit(notes.get("stowplan.dev/max-per-spot-pool")),
     )

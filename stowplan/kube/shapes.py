@@ -26,6 +26,7 @@ PodAnnotations = TypedDict(
     "PodAnnotations",
     {
         "status.stowplan.dev/class-revision": str,
+        "stowplan.dev/gang": str,
         "stowplan.dev/max-per-node": str,
         "stowplan.dev/max-per-spot-pool": str,
     },

@@ -1,4 +1,4 @@
-"""What an owner asks of the placement beyond Kubernetes' own fields: limits of replicas per node and per spot pool.
+"""What an owner asks of the placement beyond Kubernetes' own fields: limits of replicas per node and per spot pool, all or nothing.
 
 Written as annotations on the pod template (`docs/reference/labels.md`). None of it can make a pod wait: kube-scheduler does not know it.
 """
@@ -6,10 +6,12 @@ Written as annotations on the pod template (`docs/reference/labels.md`). None of
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Final
 
+from stowplan.model import keys
 from stowplan.model.node import Node
-from stowplan.model.pod import PodSignature, ReplicaLimit
+from stowplan.model.pod import Gang, PodSignature, ReplicaLimit
 from stowplan.model.workload_class import WorkloadClass
 
 Service = tuple[str, str]
@@ -18,6 +20,7 @@ Service = tuple[str, str]
 _WRITTEN: Final = re.compile(r"([1-9][0-9]{0,5})(%?)")
 _TEMPLATE_HASH: Final = "pod-template-hash"
 _SPOT: Final = "spot"
+_DIGITS: Final = 6
 _PERCENT: Final = 100
 
 
@@ -30,6 +33,22 @@ def parse_replica_limit(written: str | None) -> ReplicaLimit | None:
     if found[2]:
         return ReplicaLimit(percent=number) if number <= _PERCENT else None
     return ReplicaLimit(count=number)
+
+
+def parse_gang(written: str | None, labels: Mapping[str, str], owner: str) -> Gang | None:
+    """The group of a pod that needs all or nothing, or None.
+
+    The group is the PodGroup that a label names, else the owner's pods. Its least number is what is written, `all` of them, or what the
+    PodGroup says.
+    """
+    group = next((labels[key] for key in keys.POD_GROUP if labels.get(key)), "")
+    text = (written or "").strip()
+    if text == "all":
+        return Gang(group or owner, whole=True) if group or owner else None
+    number = int(text) if text.isdecimal() and len(text) <= _DIGITS else 0
+    if number:
+        return Gang(group or owner, least=number) if group or owner else None
+    return Gang(group) if group else None
 
 
 def service_of(signature: PodSignature) -> Service | None:

@@ -75,6 +75,18 @@ class ReplicaLimit:
 
 
 @dataclass(frozen=True, slots=True)
+class Gang:
+    """A group of pods that need all or nothing: fewer than its least number are of no use."""
+
+    name: str
+    """In the pod's namespace."""
+    least: int = 0
+    """Pods that must stand together; 0 where a PodGroup says it, or all do."""
+    whole: bool = False
+    """All pods of the group that stand, wait or are still to be created."""
+
+
+@dataclass(frozen=True, slots=True)
 class PreferredNodes:
     """A preferred node affinity term and its weight (1 to 100)."""
 
@@ -116,6 +128,8 @@ class PodSignature:
     """Most replicas of its service on one node, where the owner wrote it."""
     per_spot_pool: ReplicaLimit | None = None
     """Most replicas of its service in one spot pool, where the owner wrote it."""
+    gang: Gang | None = None
+    """The group with which it is placed or not at all."""
     unplannable: str = ""
     """Not empty where the pod has needs the planner does not model (volumes bound to nodes, resource claims ...): which one."""
 

@@ -21,7 +21,7 @@ from extender.plan import Plan
 from extender.snapshot import Snapshot
 from stowplan.model.builtin_classes import BUILTIN_CLASSES
 from tests.support.clusters import Freedom, make_info, make_node, snapshots
-from tests.support.independent_checker import NaiveCluster, replay
+from tests.support.independent_checker import NaiveCluster, broken_gangs, replay
 
 WORK = 0.1
 
@@ -32,13 +32,16 @@ def plan_of(snapshot: Snapshot, previous: Plan | None = None) -> Plan:
 
 @given(snapshots())
 def test_no_plan_contains_a_placement_that_the_filters_refuse(snapshot: Snapshot) -> None:
-    assert replay(snapshot, plan_of(snapshot).slots) == []
+    slots = plan_of(snapshot).slots
+    assert replay(snapshot, slots) == []
+    assert broken_gangs(snapshot, slots) == set()
 
 
 @given(snapshots())
 def test_the_greedy_alone_contains_no_refused_placement(snapshot: Snapshot) -> None:
     packing = greedy(build_instance(snapshot, BUILTIN_CLASSES), {})
     assert replay(snapshot, slots_by_name(packing)) == []
+    assert broken_gangs(snapshot, slots_by_name(packing)) == set()
 
 
 @given(snapshots(), st.randoms(use_true_random=False))
@@ -62,7 +65,7 @@ def test_every_single_verdict_is_that_of_the_filters(snapshot: Snapshot, rng: Ra
         naive.pods.append((instance.items[item].signature, instance.bins[node].node.name))
 
 
-@given(snapshots())
+@given(snapshots(Freedom(gangs=False)))
 def test_the_validator_judges_one_pod_as_the_filters_do(snapshot: Snapshot) -> None:
     naive = NaiveCluster.of(snapshot)
     for signature in snapshot.pending:
@@ -106,7 +109,7 @@ def test_unplaced_pods_carry_a_reason_and_numbers(snapshot: Snapshot) -> None:
                 assert short.used + short.asked > short.capacity
 
 
-@given(snapshots(Freedom(spread=False, affinity=False, limits=False)), st.integers(1000, 16_000))
+@given(snapshots(Freedom(spread=False, affinity=False, limits=False, gangs=False)), st.integers(1000, 16_000))
 def test_an_empty_node_more_never_leaves_more_unplaced(snapshot: Snapshot, cpu: int) -> None:
     extra = make_info(make_node("extra", cpu=cpu, price=1, zone="z1", labels={"pool": "a"}))
     larger = dataclasses.replace(snapshot, nodes={**snapshot.nodes, "extra": extra})

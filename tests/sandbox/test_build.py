@@ -15,9 +15,9 @@ from sandbox.build import (
     ensure_binaries,
     kubernetes_version,
     link_flags,
-    source_hash,
 )
 from sandbox.errors import BuildError
+from sandbox.go_module import source_hash
 
 # Plays go: counts its installs, makes an empty binary per package, knows a module folder with one Stage file.
 FAKE_GO = """#!/bin/sh
@@ -66,7 +66,7 @@ def installs(home: Path) -> int:
 def test_all_binaries_are_built_and_found_by_name(tmp_path: Path, environment: dict[str, str]) -> None:
     binaries = ensure_binaries(environment)
 
-    directory = tmp_path / "cache" / "stowplan" / "controlplane" / f"{source_hash()}-go1.26.8"
+    directory = tmp_path / "cache" / "stowplan" / "controlplane" / f"{source_hash(MODULE)}-go1.26.8"
     assert {name: binaries.path(name) for name in PACKAGES} == {name: directory / name for name in PACKAGES}
     assert all(path.is_file() for path in binaries.paths.values())
     assert (binaries.stages / "pod" / "fast" / "pod-ready.yaml").read_text() == "kind: Stage\n"

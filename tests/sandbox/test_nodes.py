@@ -9,7 +9,10 @@ from stowplan.catalog import load_catalog
 def test_a_node_has_the_labels_and_the_shape_of_its_type() -> None:
     node = node_manifest("n1", load_catalog()["m5.large"], zone="us-east-1c", capacity_type="spot")
 
-    assert node["metadata"]["annotations"] == {"kwok.x-k8s.io/node": "fake"}
+    assert node["metadata"]["annotations"] == {
+        "kwok.x-k8s.io/node": "fake",
+        "metrics.k8s.io/resource-metrics-path": "/metrics/nodes/n1/metrics/resource",
+    }
     assert node["metadata"]["labels"] == {
         "kubernetes.io/hostname": "n1",
         "kubernetes.io/arch": "amd64",

@@ -8,10 +8,19 @@ from typing import Any
 
 from hypothesis import strategies as st
 
+from extender.node_load import NodeLoad
 from extender.snapshot import NodeInfo, Snapshot
 from stowplan.model.keys import HOSTNAME, SCHEDULER_NAME, ZONE
 from stowplan.model.node import Node
-from stowplan.model.pod import HostPort, PodAffinityTerm, PodSignature, PreferredNodes, ReplicaLimit, SpreadConstraint
+from stowplan.model.pod import (
+    Gang,
+    HostPort,
+    PodAffinityTerm,
+    PodSignature,
+    PreferredNodes,
+    ReplicaLimit,
+    SpreadConstraint,
+)
 from stowplan.model.selectors import Expression, LabelSelector, NodeSelectorTerm, Taint, Toleration
 
 MIB = 2**20
@@ -90,6 +99,7 @@ class Freedom:
     affinity: bool = True
     limits: bool = True
     """Limits of replicas, and the class that has them."""
+    gangs: bool = True
 
 
 @st.composite
@@ -129,8 +139,16 @@ def _preferred() -> st.SearchStrategy[PodAffinityTerm]:
     return st.builds(lambda term, weight: replace(term, weight=weight), _terms(), weights)
 
 
+_SOME_TERMS = st.lists(_terms(), max_size=2)
+_SOME_PREFERRED = st.lists(_preferred(), max_size=2)
 _LIMITS = st.one_of(
     st.builds(ReplicaLimit, count=st.integers(1, 3)), st.builds(ReplicaLimit, percent=st.sampled_from([20, 50, 100]))
+)
+
+
+_GROUPS = st.sampled_from(["g1", "g2"])
+_GANGS = st.one_of(
+    st.builds(Gang, _GROUPS, st.sampled_from([0, 2, 4])), st.builds(Gang, _GROUPS, st.just(0), st.just(value=True))
 )
 
 
@@ -171,12 +189,20 @@ def signatures(draw: st.DrawFn, freedom: Freedom) -> PodSignature:
         tolerations=tuple(draw(st.lists(st.sampled_from(_TOLERATIONS), max_size=1))),
         host_ports=(HostPort("0.0.0.0", "TCP", draw(st.sampled_from([80, 443]))),) if some == 0 else (),
         spread=tuple(draw(spreads)) if freedom.spread and draw(rare) else (),
-        affinity=tuple(draw(st.lists(_terms(), max_size=2))) if freedom.affinity and draw(rare) else (),
-        anti_affinity=tuple(draw(st.lists(_terms(), max_size=2))) if freedom.affinity and draw(rare) else (),
-        preferred_affinity=tuple(draw(st.lists(_preferred(), max_size=2))) if freedom.affinity and draw(rare) else (),
+        affinity=tuple(draw(_SOME_TERMS)) if freedom.affinity and draw(rare) else (),
+        anti_affinity=tuple(draw(_SOME_TERMS)) if freedom.affinity and draw(rare) else (),
+        preferred_affinity=tuple(draw(_SOME_PREFERRED)) if freedom.affinity and draw(rare) else (),
+        gang=draw(_GANGS) if freedom.gangs and draw(rare) else None,
         per_node=draw(_LIMITS) if freedom.limits and draw(rare) else None,
         per_spot_pool=draw(_LIMITS) if freedom.limits and draw(rare) else None,
     )
+
+
+_LOADS = st.dictionaries(
+    st.sampled_from(["n0", "n1", "n3"]),
+    st.builds(NodeLoad, st.sampled_from([0, 300, 850, 1200]), st.sampled_from([0, 2000])),
+    max_size=2,
+)
 
 
 @st.composite
@@ -189,4 +215,6 @@ def snapshots(draw: st.DrawFn, freedom: Freedom = Freedom(), most_nodes: int = 6
         residents = draw(st.dictionaries(signatures(freedom), st.integers(1, 2), max_size=2)) if index % 2 else {}
         infos.append(make_info(node, residents))
     pending = draw(st.dictionaries(signatures(freedom), st.integers(1, 6), min_size=2, max_size=most_items))
-    return make_snapshot(list(infos), pending)
+    least = {("shop", "g1"): 3, ("pay", "g1"): 1} if freedom.gangs else {}
+    loads = draw(_LOADS)
+    return replace(make_snapshot(list(infos), pending), pod_groups=least, loads=loads)

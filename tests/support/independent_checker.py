@@ -181,3 +181,25 @@ def replay(
         if not refused or len(refused) == len(waiting):
             return refused
         waiting = [(pod, name) for pod, name, _ in refused]
+
+
+def broken_gangs(snapshot: Snapshot, slots: Mapping[PodSignature, Mapping[str, int]]) -> set[tuple[str, str]]:
+    """Groups of which the slots place some pods, but too few with those that stand. Groups without a least number are none."""
+    standing = [s for info in snapshot.nodes.values() for s, count in info.residents.items() for _ in range(count)]
+    waiting = [s for s, count in snapshot.pending.items() for _ in range(count) if not s.unplannable]
+    placed = [s for s, nodes in slots.items() for count in nodes.values() for _ in range(count)]
+    broken = set()
+    for key in {(s.namespace, s.gang.name) for s in placed if s.gang}:
+
+        def members(pods: list[PodSignature], key: tuple[str, str] = key) -> list[PodSignature]:
+            return [s for s in pods if s.gang and (s.namespace, s.gang.name) == key]
+
+        wanted = 0
+        for gang in [s.gang for s in members(waiting)]:
+            everybody = len(members(standing)) + len(members(waiting))
+            wanted = max(wanted, everybody if gang and gang.whole else 0, gang.least if gang else 0)
+            if gang and not gang.whole and not gang.least:
+                wanted = max(wanted, snapshot.pod_groups.get(key, 0))
+        if len(members(standing)) + len(members(placed)) < wanted:
+            broken.add(key)
+    return broken

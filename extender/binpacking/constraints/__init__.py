@@ -9,6 +9,7 @@ from extender.binpacking.constraints.anti_affinity import RequiredAntiAffinity
 from extender.binpacking.constraints.capacity import Capacity
 from extender.binpacking.constraints.constraint import Constraint
 from extender.binpacking.constraints.demand import Demand
+from extender.binpacking.constraints.gang import AllOrNothing
 from extender.binpacking.constraints.host_ports import HostPorts
 from extender.binpacking.constraints.replica_limit import ReplicaLimits
 from extender.binpacking.constraints.spread import HardSpread
@@ -21,4 +22,5 @@ CONSTRAINTS: Final[tuple[Constraint, ...]] = (
     RequiredAffinity(),
     HardSpread(),
     ReplicaLimits(),
+    AllOrNothing(),
 )

@@ -13,6 +13,7 @@ from extender.binpacking.constraints.anti_affinity import RequiredAntiAffinity
 from extender.binpacking.constraints.capacity import Capacity, unit
 from extender.binpacking.constraints.constraint import Constraint
 from extender.binpacking.constraints.demand import Demand
+from extender.binpacking.constraints.gang import AllOrNothing
 from extender.binpacking.constraints.host_ports import HostPorts
 from extender.binpacking.constraints.replica_limit import ReplicaLimits
 from extender.binpacking.constraints.spread import HardSpread
@@ -21,7 +22,7 @@ from extender.binpacking.variables import PackingVariables
 from extender.snapshot import NodeInfo
 from stowplan.model.keys import ZONE
 from stowplan.model.node import Node
-from stowplan.model.pod import HostPort, PodSignature, ReplicaLimit
+from stowplan.model.pod import Gang, HostPort, PodSignature, ReplicaLimit
 from tests.support.clusters import GIB, make_info, make_node, make_signature, make_snapshot, spread, term
 
 Fixed = dict[tuple[str, str], int]
@@ -175,3 +176,21 @@ def test_a_limit_binds_where_a_pod_that_asks_for_it_goes_and_counts_the_whole_se
     pending = {new: 2, old: 4}
     assert feasible(ReplicaLimits(), [A, B], pending, {("new", "a"): 1, ("old", "a"): 1, ("old", "b"): 3})
     assert not feasible(ReplicaLimits(), [A, B], pending, {("new", "a"): 1, ("old", "a"): 2})
+
+
+@pytest.mark.parametrize(
+    ("workers", "launcher", "expected"),
+    [(0, 0, True), (2, 1, True), (3, 1, True), (2, 0, False), (0, 1, False)],  # 3 of the group, or none
+)
+def test_a_group_is_placed_by_its_least_number_or_not_at_all(workers: int, launcher: int, expected: bool) -> None:
+    gang = Gang("train", least=3)
+    pending = {make_signature("worker", gang=gang): 4, make_signature("launcher", gang=gang): 1}
+    assert (
+        feasible(AllOrNothing(), [A, B], pending, {("worker", "a"): workers, ("launcher", "b"): launcher}) is expected
+    )
+
+
+def test_members_that_stand_already_count_for_the_group() -> None:
+    worker = make_signature("worker", gang=Gang("train", least=3))
+    node = make_info(A, {worker: 2})
+    assert feasible(AllOrNothing(), [node, B], {worker: 2}, {("worker", "b"): 1})

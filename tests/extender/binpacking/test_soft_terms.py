@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from extender.binpacking.discomfort import terms_of
 from extender.binpacking.feasibility import Packing
 from extender.binpacking.instance import build_instance
 from extender.binpacking.planning import make_plan
+from extender.node_load import NodeLoad
 from extender.snapshot import NodeInfo, Snapshot
 from stowplan.model.builtin_classes import BUILTIN_CLASSES
 from stowplan.model.keys import CAPACITY_TYPE, HOSTNAME, ZONE
@@ -22,7 +24,11 @@ OLD = make_signature("old", cpu=1)
 
 
 def plan(nodes: list[Node | NodeInfo], pending: dict[PodSignature, int]) -> dict[PodSignature, dict[str, int]]:
-    made = make_plan(make_snapshot(nodes, pending), None, BUILTIN_CLASSES, time_limit_s=0, work_limit=1.0)
+    return plan_of(make_snapshot(nodes, pending))
+
+
+def plan_of(snapshot: Snapshot) -> dict[PodSignature, dict[str, int]]:
+    made = make_plan(snapshot, None, BUILTIN_CLASSES, time_limit_s=0, work_limit=1.0)
     return {signature: dict(slots) for signature, slots in made.slots.items()}
 
 
@@ -121,3 +127,22 @@ def test_what_a_limit_leaves_out_says_so() -> None:
     (unplaced,) = made.unplaced
     assert (unplaced.count, unplaced.reason) == (1, "ReplicaLimit")
     assert str(unplaced.shortfalls[0]) == "pods of web on a node: asked 1, used 2 of 2"
+
+
+def test_measured_load_counts_for_nodes_in_use_and_what_came_since_as_requested() -> None:
+    """Node a is busy with 3600 of 4000 though hardly anything is requested there; standard's bound is 65 %."""
+    standard = make_signature("web", cpu=400, workload_class="standard")
+    snapshot = make_snapshot(in_use("a", "b"), {standard: 1})
+    assert plan_of(snapshot)[standard] == {"a": 1}
+    measured = replace(snapshot, loads={"a": NodeLoad(900, 1)})
+    assert plan_of(measured)[standard] == {"b": 1}
+    # 900 + 400 of 4000 = 1000 permille; over 650 by 350, over the knee 825 by 175: 30 x (350 + 2 x 175); b: 101 permille
+    assert costs(measured, {"web": {"a": 1}})["load"] == 30 * 700
+    # 900 permille of 4000, and 1 millicore requested where 1001 was at the time
+    assert build_instance(measured, {}).bins[0].busy_cpu == 3600
+
+
+def test_what_an_empty_node_does_does_not_tell_it_from_its_like() -> None:
+    snapshot = replace(make_snapshot([make_node("a"), make_node("b")], {OLD: 1}), loads={"a": NodeLoad(100, 0)})
+    bins = build_instance(snapshot, {}).bins
+    assert (bins[0].group, bins[0].busy_cpu) == (bins[1].group, 0)

@@ -14,6 +14,7 @@ import pytest
 from extender.cache import Cache
 from extender.plan import EMPTY_PLAN, Plan
 from extender.planner.client import PlannerClient
+from extender.planner.priority import NICE
 from extender.planner.settings import PlannerSettings
 from stowplan.model.builtin_classes import BUILTIN_CLASSES
 from stowplan.model.pod import Pod
@@ -144,7 +145,8 @@ async def test_a_planner_that_is_silent_too_long_offers_no_plan() -> None:
 
 async def test_the_process_is_nicer_than_the_server(server: Server) -> None:
     await until(lambda: server.planner.stats.plans > 0)
-    assert os.getpriority(os.PRIO_PROCESS, server.planner.pid) == 5
+    assert os.getpriority(os.PRIO_PROCESS, server.planner.pid) == os.getpriority(os.PRIO_PROCESS, 0) + NICE
+    assert os.getsid(server.planner.pid) == server.planner.pid
 
 
 _PARENT = """

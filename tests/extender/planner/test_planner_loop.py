@@ -92,6 +92,29 @@ def test_nothing_is_planned_before_the_mirror_is_complete() -> None:
     assert [type(message) for message in desk.sent] == [Planned]
 
 
+def test_a_plan_that_is_being_carried_out_is_renewed_only_after_a_while() -> None:
+    desk = desk_with_a_pod()  # the plan that it gets holds one slot for u1
+    desk.loop.receive(Synced())
+    desk.now += 0.05
+    desk.loop.tick()
+    assert len(desk.asked) == 1
+
+    desk.loop.receive(Events((("upsert_pod", (Pod("x", "shop", "x", make_signature("x"), node_name="n1"),)),)))
+    desk.now += 0.05
+    desk.loop.tick()
+    assert len(desk.asked) == 1  # u1 still has its slot, and there is room
+
+    desk.loop.receive(Events((("upsert_pod", (pod("u2"),)),)))
+    desk.now += 0.05
+    desk.loop.tick()
+    assert len(desk.asked) == 2  # two pods wait, and the plan has one slot
+
+    desk.loop.receive(Events((("delete_pod", ("u2",)),)))
+    desk.now += 2.0
+    desk.loop.tick()
+    assert len(desk.asked) == 3  # covered again, but old
+
+
 def test_a_ping_is_answered() -> None:
     desk = Desk()
     desk.loop.receive(Ping(7))

@@ -1,6 +1,34 @@
-"""Style sheet and script of the report. Nothing is fetched: fonts are the system's, Plotly is inlined by the page."""
+"""A report as one HTML page that needs nothing else: fonts are the system's, Plotly is inlined, nothing is fetched."""
 
-CSS = """
+import json
+from collections.abc import Mapping
+from html import escape
+from typing import Any, Final
+
+from plotly.offline import get_plotlyjs  # type: ignore[import-untyped]  # plotly ships no types
+
+
+def html_page(title: str, body: str, figures: Mapping[str, Mapping[str, Any]], *, extra_css: str = "") -> str:
+    """The whole page.
+
+    Args:
+        title: of the browser's tab.
+        body: HTML, with an element for every figure's id.
+        figures: Plotly JSON (`data`, `layout`) by id. Colours that depend on light or dark are set here.
+        extra_css: rules of this report alone.
+    """
+    # "</" inside a script element would end it; with a backslash between the two it is the same JSON.
+    data = json.dumps(figures).replace("</", "<\\/")
+    return (
+        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"<title>{escape(title)}</title><style>{CSS}{extra_css}</style></head><body><main>{body}</main>"
+        f'<script>{get_plotlyjs()}</script><script type="application/json" id="figures">{data}</script>'
+        f"<script>{SCRIPT}</script></body></html>\n"
+    )
+
+
+CSS: Final = """
 :root { color-scheme: light dark; --ink:#1b2330; --soft:#5a6475; --line:#dfe3ea; --paper:#fbfbf9; --card:#ffffff;
   --accent:#0c8577; --grid:#e6e9ef; }
 @media (prefers-color-scheme: dark) {
@@ -54,7 +82,7 @@ ul { padding-left:22px; max-width:74ch; } li { margin:0 0 8px; } footer { margin
   color:var(--soft); }
 """
 
-SCRIPT = """
+SCRIPT: Final = """
 const css = name => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 const figures = JSON.parse(document.getElementById('figures').textContent);
 function draw() {

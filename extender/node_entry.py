@@ -1,0 +1,35 @@
+"""What the cache keeps of one node between two snapshots."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from stowplan.model.node import Node
+from stowplan.model.pod import PodSignature
+
+K = TypeVar("K")
+
+
+@dataclass(slots=True)
+class NodeEntry:
+    """What stands on a node. `node` is None while only its pods are known (their events may come first)."""
+
+    node: Node | None = None
+    used: dict[str, int] = field(default_factory=dict)
+    residents: dict[PodSignature, int] = field(default_factory=dict)
+
+    def count(self, signature: PodSignature, sign: int) -> None:
+        """Add (1) or take away (-1) one pod of a signature."""
+        for resource, amount in signature.requests:
+            change(self.used, resource, sign * amount)
+        change(self.residents, signature, sign)
+
+
+def change(counts: dict[K, int], key: K, by: int) -> None:
+    """Change a count; one that reaches zero is dropped."""
+    total = counts.get(key, 0) + by
+    if total:
+        counts[key] = total
+    else:
+        counts.pop(key, None)

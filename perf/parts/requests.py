@@ -1,0 +1,51 @@
+"""What a decision adds to a request, in process."""
+
+from __future__ import annotations
+
+from perf import requests
+from perf.part import Context, Data, Part
+from perf.report.figures import bars
+from perf.report.section import Plot, Section, Table
+
+
+def _measure(context: Context) -> Data:
+    context.progress.update("reviews and filter calls, in turn with their baseline")
+    return {"rows": requests.measure(600 if context.short else 3000)}
+
+
+def _section(data: Data) -> Section:
+    rows = data["rows"]
+    return Section(
+        "Requests in process",
+        "A webhook review and an extender filter call, each in turn with its baseline: the same bytes decoded and encoded without a "
+        "decision. The network is not in it.",
+        [
+            Plot(
+                "Median time of a request over its baseline.",
+                bars(
+                    [row["request"] for row in rows],
+                    {"stowplan": [row["ratio_p50"] for row in rows]},
+                    "times the baseline",
+                ),
+            )
+        ],
+        [
+            Table(
+                "Microseconds",
+                ("request", "p50", "p99", "baseline p50", "ratio"),
+                [
+                    (
+                        row["request"],
+                        f"{row['p50_us']:.0f}",
+                        f"{row['p99_us']:.0f}",
+                        f"{row['baseline_p50_us']:.0f}",
+                        f"{row['ratio_p50']:.1f}",
+                    )
+                    for row in rows
+                ],
+            )
+        ],
+    )
+
+
+PART = Part("requests", _measure, _section)

@@ -1,0 +1,118 @@
+"""Right-sizing on recorded usage, against VPA and KRR at equal risk."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from perf.part import Context, Data, Part
+from perf.report.figures import bars, scatter
+from perf.report.section import Plot, Section, Table
+from perf.sizing.measure import measure_all
+from perf.sizing.scale import measured_apart
+
+
+def _measure(context: Context) -> Data:
+    result = measure_all(context.traces, context.progress.update)
+    if not context.short:
+        context.progress.update("10,000 workloads")
+        result["scale"] = json.loads(measured_apart())
+    return result
+
+
+def _section(data: Data) -> Section:
+    traces: dict[str, Any] = data["traces"]
+    sample = "the shipped samples, which are too small for the targets" if data["sample"] else "the whole recordings"
+    return Section(
+        "Right-sizing",
+        f"Recorded usage of {', '.join(traces)} ({sample}), replayed day by day: cores and memory requested at the risk that a "
+        "baseline takes, on days that nothing was learned from.",
+        [
+            Plot(
+                "CPU requested less than the baseline at the baseline's own unmet demand; above zero is cheaper.",
+                bars(list(traces), _savings(traces, "cpu"), "saved, %", reference=(5.0, "target")),
+            ),
+            Plot(
+                "Unmet demand that each class declares and the one it had on the judged days; below the dotted line it kept its word.",
+                scatter(_kept(traces), ("declared unmet demand", "achieved")),
+            ),
+        ],
+        [
+            _targets("CPU at equal unmet demand", traces, "cpu"),
+            _targets("Memory at equal breach days", traces, "memory"),
+            _calibration(traces),
+            *_scale(data),
+        ],
+    )
+
+
+def _savings(traces: dict[str, Any], resource: str) -> dict[str, list[float | None]]:
+    return {
+        baseline: [_percent(trace["targets"][baseline][resource]) for trace in traces.values()]
+        for baseline in ("vpa", "krr")
+    }
+
+
+def _percent(target: dict[str, Any] | None) -> float | None:
+    return None if target is None or "saving" not in target else 100 * float(target["saving"])
+
+
+def _targets(title: str, traces: dict[str, Any], resource: str) -> Table:
+    rows = []
+    for name, trace in traces.items():
+        for baseline, found in trace["targets"].items():
+            target = found[resource]
+            if target is None:
+                continue
+            saving = _percent(target)
+            reached = target["reached"] or {}
+            theirs = target["baseline"]
+            risk = "overrun_share" if resource == "cpu" else "breach_days"
+            shown = "not reached" if saving is None else f"{saving:.1f} %"
+            rows.append(
+                (
+                    f"{name} / {baseline}",
+                    shown,
+                    f"{reached.get(risk, float('nan')):.4g}",
+                    f"{theirs[risk]:.4g}",
+                    _met(target),
+                )
+            )
+    risk_title = "overrun share" if resource == "cpu" else "breach days"
+    return Table(title, ("trace / baseline", "saved", f"{risk_title}, ours", "theirs", "5 % target"), rows)
+
+
+def _met(target: dict[str, Any]) -> str:
+    return "met" if target["met"] else "missed"
+
+
+def _kept(traces: dict[str, Any]) -> dict[str, list[tuple[float, float, str]]]:
+    return {
+        name: [
+            (found["calibration"]["declared"]["unmet"], found["cpu"]["unmet"], wclass)
+            for wclass, found in trace["classes"].items()
+        ]
+        for name, trace in traces.items()
+    }
+
+
+def _calibration(traces: dict[str, Any]) -> Table:
+    classes = list(next(iter(traces.values()))["classes"])
+    rows = [(name, *(_within(trace["classes"][wclass]) for wclass in classes)) for name, trace in traces.items()]
+    return Table("Containers within the declared risk, CPU / memory", ("trace", *classes), rows)
+
+
+def _within(found: dict[str, Any]) -> str:
+    within = found["calibration"]["within"]
+    return " / ".join("-" if within.get(r) is None else f"{within[r]:.0%}" for r in ("cpu", "memory"))
+
+
+def _scale(data: Data) -> list[Table]:
+    if "scale" not in data:
+        return []
+    scale = data["scale"]
+    row = (str(scale["containers"]), f"{scale['cpu_seconds']:.1f}", f"{scale['seconds']:.1f}", str(scale["peak_mib"]))
+    return [Table("A full pass", ("containers", "CPU seconds", "seconds", "peak MiB"), [row])]
+
+
+PART = Part("sizing", _measure, _section)

@@ -1,0 +1,18 @@
+"""All parts, in the order in which they run and are shown."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from perf.part import Part
+from perf.parts import azure, backlogs, openb, requests, sizing
+
+PARTS: Final[tuple[Part, ...]] = (
+    openb.PART,
+    azure.ELASTIC,
+    azure.SHAPES,
+    backlogs.BACKLOGS,
+    backlogs.SCALING,
+    requests.PART,
+    sizing.PART,
+)

@@ -1,0 +1,1 @@
+"""The HTML report: one self-contained page with the gates first, then a section per part."""

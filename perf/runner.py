@@ -1,0 +1,95 @@
+"""Runs parts one after the other. A part that fails is a result too: the others still run, and the suite fails at the end."""
+
+from __future__ import annotations
+
+import gc
+import sys
+import tempfile
+import time
+import traceback
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+from perf.part import Context, Data, Part, Profile
+from perf.results import PartResult, current_commit, this_machine
+from sandbox.activity import Activity, PlainActivity, activity
+
+Clock = Callable[[], datetime]
+
+
+def chosen(parts: Sequence[Part], names: Sequence[str], profile: Profile) -> list[Part]:
+    """The parts of these names in the suite's order; without names those of the profile.
+
+    Raises:
+        ValueError: there is no part of a name.
+    """
+    known = {part.name for part in parts}
+    for name in names:
+        if name not in known:
+            raise ValueError(f"part {name!r}: there is no such part; choose from {', '.join(sorted(known))}")
+    return [part for part in parts if (part.name in names if names else profile in part.profiles)]
+
+
+def run(
+    parts: Sequence[Part], profile: Profile, *, traces: Path | None = None, clock: Clock = lambda: datetime.now(UTC)
+) -> Iterator[tuple[Part, PartResult]]:
+    """Measure each part and give its result at once, so that nothing is lost when a later one is interrupted."""
+    commit, machine = current_commit(), this_machine()
+    for number, part in enumerate(parts, start=1):
+        started, since = clock(), time.perf_counter()
+        with _shown(f"[{number}/{len(parts)}] {part.name}", part) as progress:
+            data, error = _measure(part, profile, traces, progress)
+        yield (
+            part,
+            PartResult(
+                part=part.name,
+                profile=profile,
+                started_at=started.isoformat(timespec="seconds").replace("+00:00", "Z"),
+                seconds=round(time.perf_counter() - since, 1),
+                commit=commit,
+                command=_command(part, profile),
+                machine=machine,
+                data=data,
+                error=error,
+            ),
+        )
+
+
+def _measure(part: Part, profile: Profile, traces: Path | None, progress: Activity) -> tuple[Data | None, str | None]:
+    """The part's data, or what went wrong in a sentence; the traceback goes to standard error."""
+    gc.collect()  # no part pays for the rubbish of the one before
+    with tempfile.TemporaryDirectory(prefix=f"stowplan-perf-{part.name}-") as scratch:
+        try:
+            return part.measure(Context(profile, progress, Path(scratch), traces)), None
+        except Exception as error:  # noqa: BLE001 - whatever it is, it belongs to this part
+            traceback.print_exc(file=sys.stderr)
+            return None, f"{type(error).__name__}: {error}"
+
+
+@contextmanager
+def _shown(title: str, part: Part) -> Iterator[Activity]:
+    """A live line; plain lines for parts whose processes draw lines of their own."""
+    if not part.starts_processes:
+        with activity(title) as live:
+            yield live
+        return
+    plain = PlainActivity(title, _write_line)
+    yield plain
+    plain.end("done")
+
+
+def _write_line(line: str) -> None:
+    sys.stderr.write(line + "\n")
+    sys.stderr.flush()
+
+
+def _command(part: Part, profile: Profile) -> str:
+    target = "perf-short" if profile is Profile.SHORT else "perf"
+    return f"make {target} PERF='--parts {part.name}'"
+
+
+def failed(results: Iterable[PartResult]) -> list[PartResult]:
+    """The parts that failed."""
+    return [result for result in results if result.error is not None]

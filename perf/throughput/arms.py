@@ -1,0 +1,66 @@
+"""What is compared: one kube-scheduler configuration each, with or without an extender beside it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from extender.scheduler_config import Channel
+
+ALL: Final = 100
+SAMPLED: Final = 0
+"""kube-scheduler's own choice of how many nodes to look at: 46 % of 500, 42 % of 1,000, 10 % of 5,000."""
+
+
+@dataclass(frozen=True, slots=True)
+class Arm:
+    """One way to schedule."""
+
+    name: str
+    percentage: int
+    """`percentageOfNodesToScore`; 0 samples."""
+    channel: Channel = "off"
+    """`off`: a scheduler without an extender."""
+    flags: tuple[str, ...] = ()
+    """Of the extender, beyond the channel."""
+
+    @property
+    def baseline(self) -> str:
+        """The arm without an extender at the same setting."""
+        return "stock" if self.percentage == SAMPLED else "stock-all"
+
+    @property
+    def has_extender(self) -> bool:
+        """Whether an extender runs."""
+        return self.channel != "off"
+
+
+ARMS: Final = {
+    arm.name: arm
+    for arm in (
+        Arm("stock", SAMPLED),
+        Arm("stock-all", ALL),
+        Arm("narrow", SAMPLED, "narrow"),
+        Arm("narrow-all", ALL, "narrow"),
+        Arm("prioritize", SAMPLED, "prioritize"),
+        Arm("prioritize-all", ALL, "prioritize"),
+        Arm("greedy", SAMPLED, "narrow", ("--planner=false",)),
+        Arm("greedy-all", ALL, "narrow", ("--planner=false",)),
+    )
+}
+DEFAULT: Final = ("stock", "narrow", "stock-all", "narrow-all")
+
+
+def arms_named(names: str) -> list[Arm]:
+    """The arms of a comma-separated list, with the baselines that they are compared with.
+
+    Raises:
+        ValueError: a name is unknown.
+    """
+    chosen: dict[str, Arm] = {}
+    for name in (part.strip() for part in names.split(",")):
+        if name not in ARMS:
+            raise ValueError(f"arm {name!r} is unknown; choose from {', '.join(ARMS)}")
+        chosen.setdefault(ARMS[name].baseline, ARMS[ARMS[name].baseline])
+        chosen[name] = ARMS[name]
+    return list(chosen.values())

@@ -1,0 +1,97 @@
+"""Asks Prometheus for a stretch of time in as many parts as its answers may be large."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator, Mapping
+from typing import Final, Protocol
+
+from recommender.sources.prometheus_api import Labels, PrometheusError, Series, TooMuchDataError
+from recommender.sources.promql import CPU, Queries
+from recommender.sources.readings import Extract, Readings, extract
+
+log = logging.getLogger(__name__)
+
+LONGEST_S: Final = 3600
+"""Readings further apart make no sample: the mean of more than an hour says nothing about peaks."""
+
+
+class QueryApi(Protocol):
+    """What is needed of `PrometheusApi`."""
+
+    async def query_range(self, query: str, start_s: int, end_s: int, step_s: int) -> list[Series]:
+        """The values of a query at start, start + step ... end."""
+
+    async def namespaces(self, matcher: str, start_s: int, end_s: int) -> list[str]:
+        """The namespaces that a selector finds."""
+
+
+class BoundedQueries:
+    """All containers at once; where that is too much, namespace by namespace; where that is, the time in halves.
+
+    Args:
+        api: open.
+        selector: further label matchers.
+        step_s: between two evaluations; stretches of time are multiples of it.
+    """
+
+    def __init__(self, api: QueryApi, selector: str, step_s: int) -> None:
+        self._api = api
+        self._selector = selector
+        self._step_s = step_s
+        self._by_namespace = False
+
+    async def samples(
+        self, start_s: int, end_s: int, delivered: Mapping[Labels, float] | None = None
+    ) -> AsyncIterator[Extract]:
+        """The samples of a stretch of time, in parts.
+
+        Args:
+            start_s: the first evaluation.
+            end_s: the last evaluation.
+            delivered: by series, until when samples have been delivered already.
+
+        Raises:
+            PrometheusError: a query failed; `TooMuchDataError` where even one step of one namespace is too much.
+        """
+        known = delivered or {}
+        everything = Queries(self._selector)
+        if not self._by_namespace:
+            try:
+                yield await self._part(everything, start_s, end_s, known)
+            except TooMuchDataError as error:
+                log.info("prometheus: asking namespace by namespace, because: %s", error)
+                self._by_namespace = True
+            else:
+                return
+        for namespace in await self._api.namespaces(f"{CPU}{{{everything.matchers}}}", start_s, end_s):
+            async for part in self._in_halves(Queries(self._selector, namespace), start_s, end_s, known):
+                yield part
+
+    async def _in_halves(
+        self, queries: Queries, start_s: int, end_s: int, delivered: Mapping[Labels, float]
+    ) -> AsyncIterator[Extract]:
+        try:
+            yield await self._part(queries, start_s, end_s, delivered)
+        except TooMuchDataError:
+            half = start_s + (end_s - start_s) // (2 * self._step_s) * self._step_s
+            if half == start_s:
+                raise
+            for first, last in ((start_s, half), (half, end_s)):
+                async for part in self._in_halves(queries, first, last, delivered):
+                    yield part
+
+    async def _part(self, queries: Queries, start_s: int, end_s: int, delivered: Mapping[Labels, float]) -> Extract:
+        async def ask(query: str) -> list[Series]:
+            return await self._api.query_range(query, start_s, end_s, self._step_s)
+
+        cpu = await ask(queries.cpu)
+        if not cpu:
+            return Extract()
+        rest = [queries.measured_at, queries.memory(self._step_s), queries.throttled, queries.periods]
+        measured_at, memory, throttled, periods = [await ask(query) for query in rest]
+        readings = Readings(cpu, measured_at, memory, throttled, periods)
+        try:
+            return extract(readings, max(LONGEST_S, 3 * self._step_s), delivered)
+        except ValueError as error:
+            raise PrometheusError(f"a value is no number: {error}; is this the Prometheus HTTP API?") from error

@@ -1,0 +1,68 @@
+"""The runner: one part's failure is its own."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from perf.part import Context, Data, Part, Profile
+from perf.registry import PARTS
+from perf.runner import chosen, failed, run
+from tests.support.perf import part, section
+
+NOW = datetime(2026, 11, 25, 18, 0, tzinfo=UTC)
+
+
+def broken(_context: Context) -> Data:
+    raise OSError("no disk")
+
+
+def test_a_part_that_fails_is_a_result_and_the_next_one_runs(capsys: pytest.CaptureFixture[str]) -> None:
+    parts = [Part("first", broken, section), part("second", {"cost": 1})]
+    results = [result for _, result in run(parts, Profile.SHORT, clock=lambda: NOW)]
+    assert [(r.part, r.data, r.error) for r in results] == [
+        ("first", None, "OSError: no disk"),
+        ("second", {"cost": 1}, None),
+    ]
+    assert failed(results) == results[:1]
+    assert results[0].started_at == "2026-11-25T18:00:00Z"
+    assert results[1].command == "make perf-short PERF='--parts second'"
+    assert "Traceback" in capsys.readouterr().err
+
+
+def test_a_part_gets_its_profile_traces_and_an_empty_directory_that_goes_away(tmp_path: Path) -> None:
+    seen: list[Context] = []
+
+    def measure(context: Context) -> Data:
+        seen.append(context)
+        assert not list(context.scratch.iterdir())
+        (context.scratch / "file").touch()
+        return {"cost": 1}
+
+    measured = Part("one", measure, section, starts_processes=True)
+    list(run([measured], Profile.FULL, traces=tmp_path))
+    assert (seen[0].profile, seen[0].short, seen[0].traces) == (Profile.FULL, False, tmp_path)
+    assert not seen[0].scratch.exists()
+
+
+def test_results_come_one_by_one() -> None:
+    results = run([part("first", {"cost": 1}), Part("second", broken, section)], Profile.SHORT)
+    assert next(results)[1].data == {"cost": 1}  # at hand before the second has begun
+
+
+def test_parts_are_chosen_by_profile_or_by_name() -> None:
+    parts = [part("a", {}), part("b", {}, profiles=frozenset({Profile.FULL})), part("c", {})]
+    assert [p.name for p in chosen(parts, [], Profile.SHORT)] == ["a", "c"]
+    assert [p.name for p in chosen(parts, [], Profile.FULL)] == ["a", "b", "c"]
+    assert [p.name for p in chosen(parts, ["c", "b"], Profile.SHORT)] == ["b", "c"]
+    with pytest.raises(ValueError, match="part 'd': there is no such part; choose from a, b, c"):
+        chosen(parts, ["d"], Profile.SHORT)
+
+
+def test_names_are_fit_for_files_and_unique() -> None:
+    with pytest.raises(ValueError, match="use lower-case letters"):
+        part("a/b", {})
+    names = [p.name for p in PARTS]
+    assert len(set(names)) == len(names)
