@@ -12,6 +12,7 @@ from extender.binpacking.instance import Instance, port_refusal
 from extender.binpacking.refusal import Refusal, RefusalReason
 from extender.binpacking.replica_limits import LimitRule, Scope
 from extender.binpacking.topology import AffinityRule, SpreadRule
+from stowplan.model.keys import ZONE
 from stowplan.model.resources import Shortfall
 
 Slots = Mapping[int, Mapping[int, int]]
@@ -100,6 +101,9 @@ class Packing:
         for company in self.instance.companies:
             for item in {company.item, *company.matching}:
                 keys[item].add(company.key)
+        for hop in self.instance.hops:
+            for item in hop.items | hop.peers:
+                keys[item].add(ZONE)
         return keys
 
     def placed(self, item: int) -> int:

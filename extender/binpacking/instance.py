@@ -11,6 +11,8 @@ from extender.binpacking.capacity_types import capacity_points
 from extender.binpacking.company import CompanyRule, company_rules
 from extender.binpacking.eligibility import Eligibility, names_nodes, selector_keys
 from extender.binpacking.gangs import GangRule, gang_rules
+from extender.binpacking.hops import HopRule, hop_rules
+from extender.binpacking.images import known_sizes
 from extender.binpacking.prices import node_price
 from extender.binpacking.refusal import Refusal, RefusalReason
 from extender.binpacking.replica_limits import LimitRule, limit_rules
@@ -25,6 +27,7 @@ from extender.binpacking.topology import (
 )
 from extender.node_load import busy_cpu
 from extender.snapshot import NodeInfo, Snapshot
+from stowplan.model.keys import ZONE
 from stowplan.model.node import Node
 from stowplan.model.placement import spot_pool
 from stowplan.model.pod import HostPort, PodSignature
@@ -93,6 +96,9 @@ class Instance:
     limits: tuple[LimitRule, ...]
     companies: tuple[CompanyRule, ...]
     gangs: tuple[GangRule, ...]
+    hops: tuple[HopRule, ...]
+    image_sizes: Mapping[str, int]
+    """Bytes of the items' images, as far as some node has them."""
     capacity_points: tuple[Mapping[str, int], ...]
     """Item -> capacity type -> points below what its class prefers."""
     classes: Mapping[str, WorkloadClass]
@@ -135,6 +141,8 @@ def build_instance(snapshot: Snapshot, classes: Mapping[str, WorkloadClass]) -> 
         spreads=tuple(spread_rules(signatures, residents)),
         port_conflicts=_port_conflicts(signatures),
         limits=limit_rules(signatures, [item.count for item in items], own, residents),
+        hops=hop_rules(signatures, [item.count for item in items], residents),
+        image_sizes=known_sizes(residents.nodes, frozenset(name for s in signatures for name in s.images)),
         gangs=gang_rules(signatures, [item.count for item in items], residents, snapshot.pod_groups),
         companies=company_rules(signatures, residents, snapshot.namespaces),
         capacity_points=tuple(map(capacity_points, signatures, own)),
@@ -202,6 +210,8 @@ def _topology_keys(signatures: Iterable[PodSignature]) -> frozenset[str]:
         keys.update(constraint.topology_key for constraint in signature.spread)
         terms = signature.affinity + signature.anti_affinity + signature.preferred_affinity
         keys.update(term.topology_key for term in terms)
+        if signature.talks_to:
+            keys.add(ZONE)
     return frozenset(keys)
 
 

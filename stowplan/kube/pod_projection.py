@@ -14,7 +14,7 @@ import msgspec
 
 from stowplan.kube.shapes import Container, PodMeta, PodObject, PodSpec
 from stowplan.model import keys
-from stowplan.model.placement import parse_gang, parse_replica_limit
+from stowplan.model.placement import parse_gang, parse_replica_limit, parse_services
 from stowplan.model.pod import HostPort, Owner, Pod, PodAffinityTerm, PodSignature, PreferredNodes, SpreadConstraint
 from stowplan.model.resources import PODS, effective_requests, is_sidecar
 from stowplan.model.selectors import (
@@ -145,6 +145,8 @@ def _signature(meta: PodMeta, spec: PodSpec, owner: Owner | None) -> PodSignatur
         preferred_affinity=tuple(selecting.weighted(t) for t in pod_affinity.get(_PREFERRED) or ())
         + tuple(selecting.weighted(t, -1) for t in anti_affinity.get(_PREFERRED) or ()),
         gang=parse_gang(notes.get("stowplan.dev/gang"), all_labels, owner_key),
+        images=_images(spec),
+        talks_to=parse_services(notes.get("stowplan.dev/talks-to"), namespace),
         per_node=parse_replica_limit(notes.get("stowplan.dev/max-per-node")),
         per_spot_pool=parse_replica_limit(notes.get("stowplan.dev/max-per-spot-pool")),
     )
@@ -172,6 +174,18 @@ def _workload_class(meta: PodMeta, labels: Mapping[str, str]) -> str:
     """What the webhook decided (`standard.r7`), else what the label asks for."""
     decided = (meta.get("annotations") or {}).get("status.stowplan.dev/class-revision", "")
     return decided.rsplit(".r", 1)[0] or labels.get(keys.CLASS, "")
+
+
+def _images(spec: PodSpec) -> tuple[str, ...]:
+    """What has to be on the node before the pod runs, by the names that kubelets list."""
+    containers = [*(spec.get("initContainers") or ()), *(spec.get("containers") or ())]
+    names = {container.get("image") or "" for container in containers} - {""}
+    return tuple(sorted(sys.intern(_tagged(name)) for name in names))
+
+
+def _tagged(name: str) -> str:
+    """As kube-scheduler's ImageLocality completes a name: the last part after a slash carries a tag or a digest."""
+    return name if ":" in name.rsplit("/", 1)[-1] else f"{name}:latest"
 
 
 def _host_ports(spec: PodSpec) -> tuple[HostPort, ...]:

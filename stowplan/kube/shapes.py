@@ -29,6 +29,7 @@ PodAnnotations = TypedDict(
         "stowplan.dev/gang": str,
         "stowplan.dev/max-per-node": str,
         "stowplan.dev/max-per-spot-pool": str,
+        "stowplan.dev/talks-to": str,
     },
     total=False,
 )
@@ -66,6 +67,7 @@ class Resources(TypedDict, total=False):
 class Container(TypedDict, total=False):
     """A container or init container."""
 
+    image: str | None
     restartPolicy: str | None
     resources: Resources | None
     ports: list[Port] | None
@@ -129,11 +131,19 @@ class Condition(TypedDict):
     status: str
 
 
+class ContainerImage(TypedDict, total=False):
+    """An entry of a node's `status.images`."""
+
+    names: list[str] | None
+    sizeBytes: int
+
+
 class NodeStatus(TypedDict, total=False):
     """`status` of a node."""
 
     allocatable: Quantities | None
     conditions: list[Condition] | None
+    images: list[ContainerImage] | None
 
 
 class NodeObject(msgspec.Struct):

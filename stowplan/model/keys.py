@@ -27,6 +27,8 @@ MAX_PER_SPOT_POOL: Final = "stowplan.dev/max-per-spot-pool"
 """Annotation: the same for one spot pool (instance type and zone)."""
 GANG: Final = "stowplan.dev/gang"
 """Annotation: `all`, or how many pods of the group must stand together."""
+TALKS_TO: Final = "stowplan.dev/talks-to"
+"""Annotation: comma separated workloads, `name` or `namespace/name`, that the pods call."""
 POD_GROUP: Final = ("scheduling.x-k8s.io/pod-group", "pod-group.scheduling.sigs.k8s.io")
 """Labels of the coscheduling plugin that name a pod's PodGroup; the second is the older one."""
 RUNTIME: Final = "stowplan.dev/runtime"

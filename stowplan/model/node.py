@@ -22,3 +22,5 @@ class Node:
     instance_type: str = ""
     capacity_type: str = "on-demand"
     zone: str = ""
+    images: tuple[tuple[str, int], ...] = ()
+    """Names of the images on it that are large enough to matter, and their bytes."""

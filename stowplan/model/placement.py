@@ -51,6 +51,16 @@ def parse_gang(written: str | None, labels: Mapping[str, str], owner: str) -> Ga
     return Gang(group) if group else None
 
 
+def parse_services(written: str | None, namespace: str) -> tuple[Service, ...]:
+    """`api, pay/db`: services by name, in the pod's own namespace where none is given; sorted, without what is empty."""
+    services = set()
+    for part in (written or "").split(","):
+        space, _, name = part.strip().rpartition("/")
+        if name:
+            services.add((space or namespace, name))
+    return tuple(sorted(services))
+
+
 def service_of(signature: PodSignature) -> Service | None:
     """The service a pod belongs to: its owner without the revision's hash; None for a bare pod."""
     _, _, name = signature.owner_key.partition("/")

@@ -130,6 +130,10 @@ class PodSignature:
     """Most replicas of its service in one spot pool, where the owner wrote it."""
     gang: Gang | None = None
     """The group with which it is placed or not at all."""
+    images: tuple[str, ...] = ()
+    """Of its containers, sorted; without a tag `:latest`."""
+    talks_to: tuple[tuple[str, str], ...] = ()
+    """Services (namespace and name) that it calls, where the owner wrote it: each hop between zones costs latency."""
     unplannable: str = ""
     """Not empty where the pod has needs the planner does not model (volumes bound to nodes, resource claims ...): which one."""
 

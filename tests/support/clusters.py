@@ -122,6 +122,7 @@ def nodes(draw: st.DrawFn, name: str) -> Node:
         ready=draw(st.integers(0, 9)) > 0,
         capacity_type=draw(st.sampled_from(["on-demand", "on-demand", "spot"])),
         instance_type=draw(st.sampled_from(["m5.large", "c5.large"])),
+        images=draw(st.sampled_from([(), (("app:1", 200 * MIB),), (("lib:2", 2 * GIB), ("other:3", MIB))])),
     )
 
 
@@ -192,6 +193,8 @@ def signatures(draw: st.DrawFn, freedom: Freedom) -> PodSignature:
         affinity=tuple(draw(_SOME_TERMS)) if freedom.affinity and draw(rare) else (),
         anti_affinity=tuple(draw(_SOME_TERMS)) if freedom.affinity and draw(rare) else (),
         preferred_affinity=tuple(draw(_SOME_PREFERRED)) if freedom.affinity and draw(rare) else (),
+        images=tuple(draw(st.lists(st.sampled_from(["app:1", "lib:2"]), max_size=2, unique=True))),
+        talks_to=((("shop", draw(st.sampled_from(APPS))),) if draw(rare) else ()),
         gang=draw(_GANGS) if freedom.gangs and draw(rare) else None,
         per_node=draw(_LIMITS) if freedom.limits and draw(rare) else None,
         per_spot_pool=draw(_LIMITS) if freedom.limits and draw(rare) else None,

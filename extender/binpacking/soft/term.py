@@ -12,6 +12,16 @@ PREFERENCE: Final = 10
 """Weight of one point (of 100) of an unmet preference, and of a soft taint taken for one point each."""
 
 
+_DEFAULT_LATENCY_WEIGHT: Final = 10
+"""Of pods without a class."""
+
+
+def latency_weight(instance: Instance, item: int) -> int:
+    """Weight of a permille of latency for an item's class."""
+    own = instance.classes.get(instance.items[item].class_name)
+    return own.scheduling.weights.latency if own else _DEFAULT_LATENCY_WEIGHT
+
+
 class SoftTerm(Protocol):
     """A cost of placements in permille of a node's CPU above its bound times a class weight of 0 to 100, or what is held equal to that."""
 
