@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Final
 
+from extender.latency import UNFEELING, Sensitivity, Terms, at_limit, latency_terms, sensitivity
 from extender.plan import Plan
 from extender.reservations import Reservations
 from extender.scoring import Candidate, Strategy
@@ -13,6 +14,7 @@ from extender.slots import SlotLedger
 from extender.snapshot import NodeInfo, Snapshot
 from stowplan.model.pod import Pod
 from stowplan.model.resources import Amounts, add
+from stowplan.model.workload_class import WorkloadClass
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +27,8 @@ class View:
     order: Sequence[str]
     """Nodes in the order in which they are to be filled."""
     strategy: Strategy
+    classes: Mapping[str, WorkloadClass] = field(default_factory=dict)
+    """Whose weights of latency count."""
 
     @property
     def plan(self) -> Plan:
@@ -43,6 +47,8 @@ class Option:
     value: int
     """By the scoring strategy; larger is better."""
     price_micro_usd_per_hour: int
+    latency: Terms = ()
+    """By name, in points."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,13 +68,14 @@ NO_SLOTS: Final = PlannedNodes()
 def planned(pod: Pod, offered: Collection[str], view: View, limit: int) -> PlannedNodes:
     """The first `limit` nodes, in the plan's order, that have a slot left, are offered and have room."""
     asked = dict(pod.signature.requests)
+    feeling = sensitivity(pod.signature, view.classes, view.plan.guidance)
     options: list[Option] = []
     not_offered = stale = 0
     for name in view.ledger.nodes(pod.signature, besides=pod.uid):
         if name not in offered:
             not_offered += 1
             continue
-        option = evaluate(pod, asked, name, view, planned=True)
+        option = evaluate(pod, asked, name, view, feeling, planned=True)
         if option is None:
             stale += 1
             continue
@@ -84,10 +91,11 @@ def greedy(pod: Pod, offered: Collection[str], view: View, candidates: int) -> l
     The walk stops as soon as it has found that many: at 5,000 nodes it must not look at each. Ties keep the fill order.
     """
     asked = dict(pod.signature.requests)
+    feeling = sensitivity(pod.signature, view.classes, view.plan.guidance)
     found: list[Option] = []
     for name in view.order:
         if name in offered:
-            option = evaluate(pod, asked, name, view, planned=False)
+            option = evaluate(pod, asked, name, view, feeling, planned=False)
             if option is not None:
                 found.append(option)
                 if len(found) == candidates:
@@ -95,8 +103,13 @@ def greedy(pod: Pod, offered: Collection[str], view: View, candidates: int) -> l
     return sorted(found, key=lambda option: -option.value)
 
 
-def evaluate(pod: Pod, asked: Amounts, name: str, view: View, *, planned: bool) -> Option | None:
-    """The node as an option, or None where `asked`, the pod's requests, finds no room there, or the node takes no pods."""
+def evaluate(
+    pod: Pod, asked: Amounts, name: str, view: View, feeling: Sensitivity = UNFEELING, *, planned: bool
+) -> Option | None:
+    """The node as an option, or None where `asked`, the pod's requests, finds no room there, or the node takes no (such) pods.
+
+    A slot of the plan keeps the limits of replicas already; without one they are looked up.
+    """
     info = view.snapshot.nodes.get(name)
     if info is None or info.node.unschedulable or not info.node.ready:
         return None
@@ -104,10 +117,14 @@ def evaluate(pod: Pod, asked: Amounts, name: str, view: View, *, planned: bool) 
     used = add(info.used, held) if held else info.used
     if not fits(asked, used, info.node.allocatable):
         return None
+    if not planned and feeling.service is not None and at_limit(feeling, info):
+        return None
     occupied = bool(held) or is_occupied(info)
     price = info.node.price_micro_usd_per_hour
-    value = view.strategy(Candidate(asked, used, info.node.allocatable, price, occupied))
-    return Option(name, planned, occupied, value, price)
+    terms = latency_terms(feeling, asked, used, info.node, view.snapshot)
+    latency = sum(points for _, points in terms) * feeling.weight_percent // 100
+    value = view.strategy(Candidate(asked, used, info.node.allocatable, price, occupied, latency))
+    return Option(name, planned, occupied, value, price, terms)
 
 
 def fits(asked: Amounts, used: Amounts, allocatable: Amounts) -> bool:

@@ -122,7 +122,7 @@ class Decider:
         self._adopt(self._plan())
         snapshot = self._cache.snapshot()
         order = self._ledger.plan.fill_order or self._order()
-        return View(snapshot, self._ledger, self._reservations, order, self._strategy)
+        return View(snapshot, self._ledger, self._reservations, order, self._strategy, self._classes)
 
     def _filter(self, args: ExtenderArgs) -> Sequence[str]:
         pod = self._readable(args)

@@ -77,7 +77,7 @@ def why(decision: Decision, bound_to: str) -> str:
     best, *others = decision.options
     sentence = (
         f"{pod} was sent to {best.node} ({dollars(best.price_micro_usd_per_hour):.4f} $/h, "
-        f"{'already in use' if best.occupied else 'opened for it'}) by {_ground(decision)}"
+        f"{'already in use' if best.occupied else 'opened for it'}{_latency(best)}) by {_ground(decision)}"
     )
     if others:
         sentence += f"; next best of {decision.offered} nodes: {', '.join(_in_words(o) for o in others[:2])}"
@@ -97,6 +97,7 @@ def explain_plan(plan: Plan) -> dict[str, Any]:
         "bound_per_hour": dollars(plan.bound_micro_usd_per_hour),
         "gap_percent": gap_percent(plan.cost_micro_usd_per_hour, plan.bound_micro_usd_per_hour),
         "solve_ms": plan.solve_ms,
+        "soft_terms": dict(plan.soft_terms),
         "fill_first": list(plan.fill_order[:10]),
         "slots": [
             {
@@ -134,7 +135,12 @@ def _ground(decision: Decision) -> str:
 
 def _in_words(option: Option) -> str:
     use = "in use" if option.occupied else "empty"
-    return f"{option.node} ({dollars(option.price_micro_usd_per_hour):.4f} $/h, {use})"
+    return f"{option.node} ({dollars(option.price_micro_usd_per_hour):.4f} $/h, {use}{_latency(option)})"
+
+
+def _latency(option: Option) -> str:
+    """The named terms of latency, where there are any."""
+    return f", latency {' '.join(f'{name} {points}' for name, points in option.latency)}" if option.latency else ""
 
 
 def _option(option: Option) -> dict[str, Any]:
@@ -144,4 +150,5 @@ def _option(option: Option) -> dict[str, Any]:
         "occupied": option.occupied,
         "value": option.value,
         "price_per_hour": dollars(option.price_micro_usd_per_hour),
+        "latency": dict(option.latency),
     }

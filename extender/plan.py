@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from extender.guidance import NO_GUIDANCE, Guidance
 from stowplan.model.pod import PodSignature
 from stowplan.model.resources import Shortfall
 
@@ -39,6 +40,10 @@ class Plan:
     bound_micro_usd_per_hour: int = 0
     """Proven lower bound of that price for the same placed pods; equal to the cost where optimal."""
     solve_ms: int = 0
+    soft_terms: Mapping[str, int] = field(default_factory=dict)
+    """What the slots cost beyond money, by the name of the soft term; only differences between plans mean anything."""
+    guidance: Guidance = NO_GUIDANCE
+    """For pods without a slot."""
 
     @property
     def placed(self) -> int:

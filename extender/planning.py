@@ -65,4 +65,10 @@ def planner_of(settings: ExtenderSettings, resync: Callable[[], list[Event]]) ->
     """The planner that the settings ask for; `resync` gives the events of a full resync."""
     if not settings.planner:
         return NoPlanner()
-    return PlannerClient(resync, BUILTIN_CLASSES, PlannerSettings(time_limit_s=settings.solver_seconds))
+    return PlannerClient(
+        resync,
+        BUILTIN_CLASSES,
+        PlannerSettings(
+            time_limit_s=settings.solver_seconds, latency_budget_permille=round(settings.latency_budget * 10)
+        ),
+    )

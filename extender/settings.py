@@ -53,6 +53,13 @@ class ExtenderSettings:
     solver_seconds: float = setting(
         1.0, "Solver time of one plan; the greedy plan needs none of it.", unit="s", minimum=0, maximum=60
     )
+    latency_budget: float = setting(
+        0.0,
+        "How much of the least price a plan may spend on latency and preferences, in percent; 0 never opens a node for them.",
+        unit="%",
+        minimum=0,
+        maximum=100,
+    )
     load_interval: float = setting(
         30.0, "How often measured node load (metrics.k8s.io) is read; 0 weighs requests only.", unit="s", minimum=0
     )

@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from extender.binpacking.topology import Residents
 from stowplan.model.keys import ZONE
 from stowplan.model.placement import Service, service_of
 from stowplan.model.pod import PodSignature
+
+HOP: Final = 300
+"""Points of one caller whose calls leave the zone: a millisecond for each call counts like load a third of a node over its bound."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from dataclasses import dataclass
 
 from ortools.sat.python import cp_model
 
@@ -15,6 +16,31 @@ from extender.binpacking.variables import Expression, PackingVariables
 _MOST_WEIGHT = 2**40
 Objective = tuple[tuple[int, ...], int, int, int]
 """(unplaced by descending priority, micro-dollars an hour of opened nodes, discomfort, slots given up), compared in order."""
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """How much more than the least price may be spent on the soft terms: an epsilon constraint, so that the least price stays proven.
+
+    Args:
+        standing: micro-dollars an hour of the nodes in use.
+        permille: of those and the opened ones together.
+    """
+
+    standing: int = 0
+    permille: int = 0
+
+    def allowance(self, opened: int) -> int:
+        """Micro-dollars an hour beyond the least price of opened nodes."""
+        return (self.standing + opened) * self.permille // 1000
+
+    def prefers(self, one: Objective, other: Objective) -> bool:
+        """Whether one packing is better: prices within the allowance of the lower one are equal before the soft terms."""
+        (left, one_cost, *one_rest), (left_too, other_cost, *other_rest) = one, other
+        least = min(one_cost, other_cost)
+        ceiling = least + self.allowance(least)
+        first = (left, max(one_cost, ceiling), one_rest[0], one_cost, one_rest[1])
+        return first < (left_too, max(other_cost, ceiling), other_rest[0], other_cost, other_rest[1])
 
 
 def score(packing: Packing, previous: Slots) -> Objective:

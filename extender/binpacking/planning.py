@@ -8,10 +8,12 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from extender.binpacking.bounds import opening_bound
+from extender.binpacking.discomfort import terms_of
 from extender.binpacking.feasibility import Packing, Slots, replay
 from extender.binpacking.first_fit_decreasing import Opening, first_fit_decreasing
+from extender.binpacking.guiding import guidance_of
 from extender.binpacking.instance import Instance, build_instance
-from extender.binpacking.objectives import score
+from extender.binpacking.objectives import Budget, score
 from extender.binpacking.prices import total_worth
 from extender.binpacking.refusal import Refusal, RefusalReason
 from extender.binpacking.solver import Limits, Result, Solution, improve
@@ -28,7 +30,7 @@ _LARGE: Final = 100_000
 """Pairs of item and bin above which one greedy packing per seed has to do."""
 
 
-def make_plan(
+def make_plan(  # noqa: PLR0913 - three inputs, all else named options with defaults
     snapshot: Snapshot,
     previous: Plan | None,
     classes: Mapping[str, WorkloadClass],
@@ -37,6 +39,7 @@ def make_plan(
     seed: int = 1,
     work_limit: float | None = None,
     workers: int = 1,
+    latency_budget_permille: int = 0,
     on_baseline: Callable[[Plan], None] | None = None,
 ) -> Plan:
     """Plan all pending pods of a snapshot.
@@ -52,21 +55,24 @@ def make_plan(
         seed: of the solver's randomness.
         work_limit: deterministic work per stage in place of `time_limit_s`; equal input then gives an equal plan (with one worker).
         workers: threads of the solver.
+        latency_budget_permille: how much of the least price of all nodes in use may be spent on the soft terms; 0 spends nothing.
         on_baseline: called with the greedy plan before the solver starts: a burst must not wait for the solver.
     """
     started = time.monotonic()
     instance = build_instance(snapshot, classes)
+    standing = sum(b.price for b in instance.bins if not b.empty)
+    budget = Budget(standing, latency_budget_permille)
     kept = _slots_by_index(instance, previous)
     baseline = _checked(instance, snapshot, greedy(instance, kept))
     result: Result | None = None
     if instance.items and (time_limit_s > 0 or work_limit is not None):
         if on_baseline is not None:
             on_baseline(_as_plan(snapshot, baseline, GREEDY, None, started))
-        result = improve(instance, baseline[0], kept, Limits(time_limit_s, work_limit, workers, seed))
+        result = improve(instance, baseline[0], kept, Limits(time_limit_s, work_limit, workers, seed), budget)
     best, source = baseline, GREEDY
     if isinstance(result, Solution):
         solved = _checked(instance, snapshot, replay(instance, result.slots))
-        if score(solved[0], kept) < score(best[0], kept):
+        if budget.prefers(score(solved[0], kept), score(best[0], kept)):
             best, source = solved, CP_SAT
     return _as_plan(snapshot, best, source, result, started)
 
@@ -85,6 +91,8 @@ def _as_plan(
         cost_micro_usd_per_hour=cost,
         bound_micro_usd_per_hour=bound,
         solve_ms=round((time.monotonic() - started) * 1000),
+        soft_terms=terms_of(packing),
+        guidance=guidance_of(packing),
     )
 
 

@@ -19,6 +19,12 @@ from extender.binpacking.instance import Instance
 from extender.binpacking.variables import Expression, PackingVariables
 
 _LEAST_WALL_S: Final = 0.01
+NO_BUDGET: Final = objectives.Budget()
+
+
+def _nothing(_: int) -> int:
+    """A stage that later ones leave alone."""
+    return 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,24 +73,30 @@ class _Stage:
     term: Callable[[PackingVariables], Expression]
     incumbent: int
     share: int
+    allowance: Callable[[int], int] = _nothing
+    """How much worse than its value later stages may make it."""
 
 
-def improve(instance: Instance, incumbent: Packing, previous: Slots, limits: Limits) -> Result:
+def improve(
+    instance: Instance, incumbent: Packing, previous: Slots, limits: Limits, budget: objectives.Budget = NO_BUDGET
+) -> Result:
     """Look for something better than the incumbent, in the order of the objective."""
     candidates = choose(instance, [dict(enumerate(incumbent.slots)), previous])
     variables = PackingVariables(instance, candidates)
     for constraint in CONSTRAINTS:
         constraint.add(variables)
-    return _Search(variables, dict(enumerate(incumbent.slots)), limits).run(_stages(incumbent, previous), candidates)
+    return _Search(variables, dict(enumerate(incumbent.slots)), limits).run(
+        _stages(incumbent, previous, budget), candidates
+    )
 
 
-def _stages(incumbent: Packing, previous: Slots) -> list[_Stage]:
+def _stages(incumbent: Packing, previous: Slots, budget: objectives.Budget) -> list[_Stage]:
     _, cost, discomfort, given_up = objectives.score(incumbent, previous)
     weights = objectives.priority_weights(incumbent.instance)
     weighted = sum(weights[i.signature.priority] * incumbent.left(n) for n, i in enumerate(incumbent.instance.items))
     return [
         _Stage("unplaced", objectives.unplaced, weighted, 40),
-        _Stage("cost", objectives.opening_cost, cost, 65),
+        _Stage("cost", objectives.opening_cost, cost, 65, budget.allowance),
         # the penalty of the residents' load is a constant of the model, so zero here does not mean zero there
         _Stage("headroom", objectives.headroom, max(1, discomfort), 60),
         _Stage("stability", lambda variables: objectives.given_up(variables, previous), given_up, 100),
@@ -107,7 +119,7 @@ class _Search:
         for stage in stages:
             term = stage.term(self._variables)
             if stage.incumbent == 0:
-                self._variables.model.add(term <= 0)
+                self._variables.model.add(term <= stage.allowance(0))
                 continue
             status, value = self._solve(term, stage)
             if status == cp_model.INFEASIBLE and not self._found:
@@ -115,7 +127,7 @@ class _Search:
             if status not in (cp_model.OPTIMAL, cp_model.FEASIBLE):
                 self._optimal = False
                 break
-            self._variables.model.add(term <= value)
+            self._variables.model.add(term <= value + stage.allowance(value))
         if not self._found:
             return NothingFound()
         return Solution(self._slots, self._cost_bound, candidates.complete and _exact(self._variables), self._optimal)

@@ -153,6 +153,7 @@ class PlannerLoop:
                 time_limit_s=limit_s,
                 seed=self._configured.seed,
                 workers=self._configured.workers,
+                latency_budget_permille=self._configured.latency_budget_permille,
                 on_baseline=publish,
             )
 

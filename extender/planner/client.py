@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 import logging
 import os
 import socket
@@ -222,6 +223,7 @@ class PlannerClient:
         greedy = self._failures >= settings.greedy_after_failures
         limit = 0.0 if greedy else settings.time_limit_s
         configure = Configure(self._classes, limit, settings.idle_window_s, settings.max_window_s, settings.workers)
+        configure = dataclasses.replace(configure, latency_budget_permille=settings.latency_budget_permille)
         await _put(writer, configure)
         self._want_resync()
         self._connected = True

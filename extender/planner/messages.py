@@ -39,6 +39,7 @@ class Configure:
     max_window_s: float
     workers: int = 1
     seed: int = 1
+    latency_budget_permille: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,8 @@ class PlannerSettings:
 
     time_limit_s: float = 1.0
     """Solver time of one plan, over all stages. A burst of pods takes longer than this to be scheduled anyway."""
+    latency_budget_permille: int = 0
+    """How much of the least price a plan may spend on the soft terms."""
     idle_window_s: float = 0.05
     max_window_s: float = 0.2
     """A burst is planned from its first fifth of a second on: by then hardly any of it is scheduled."""

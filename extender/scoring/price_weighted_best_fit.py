@@ -18,12 +18,15 @@ def price_weighted_best_fit(candidate: Candidate) -> int:
     A node in use costs what stays free on it, as shares of its price: full and cheap nodes fill up, so that dear and empty ones can go.
     The larger free share of CPU and memory counts three quarters, the smaller one quarter, because what is free of one resource alone
     is stranded; filling either one still always pays.
+
+    Latency, weighed against money by the class, is added as a share of the price: among nodes in use it may decide, but it opens none.
     """
     shares = sorted(free_shares(candidate).values())
     price = candidate.price_micro_usd_per_hour
     if not candidate.occupied:
-        return -OPENING - price * _opening(candidate)
-    return -price * ((3 * shares[-1] + shares[0]) // 4) if shares else -price * SCALE
+        return -OPENING - price * (_opening(candidate) + candidate.latency)
+    unused = (3 * shares[-1] + shares[0]) // 4 if shares else SCALE
+    return -price * (unused + candidate.latency)
 
 
 def _opening(candidate: Candidate) -> int:

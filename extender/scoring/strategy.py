@@ -23,6 +23,8 @@ class Candidate:
     price_micro_usd_per_hour: int
     occupied: bool
     """Whether pods other than DaemonSets' stand there: such a node is paid for anyway, an empty one could go away."""
+    latency: int = 0
+    """What the node costs the pod in latency, as thousandths of the node's price: points times the class's weight against money."""
 
 
 Strategy = Callable[[Candidate], int]

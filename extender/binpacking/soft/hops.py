@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 from extender.binpacking.feasibility import Packing
-from extender.binpacking.hops import HopRule
+from extender.binpacking.hops import HOP, HopRule
 from extender.binpacking.instance import Instance
 from extender.binpacking.soft.term import latency_weight
 from extender.binpacking.variables import Expression, PackingVariables
 from stowplan.model.keys import ZONE
-
-HOP: Final = 300
-"""Points of one caller whose calls leave the zone: a millisecond for each call counts like load a third of a node over its bound."""
 
 
 class ZoneHops:

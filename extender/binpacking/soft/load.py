@@ -1,21 +1,13 @@
-"""Latency headroom: load of a node above what its pods' classes allow, piecewise linear and convex.
-
-The shape is that of the delay in a queue, without its pole: `weight x (over the bound + 2 x over the knee)`.
-"""
+"""Latency headroom: load of a node above what its pods' classes allow, piecewise linear and convex (`load_penalty`)."""
 
 from __future__ import annotations
-
-from typing import Final
 
 from ortools.sat.python import cp_model
 
 from extender.binpacking.feasibility import Packing
 from extender.binpacking.instance import Bin, Instance
+from extender.binpacking.load_penalty import PERMILLE, STEEP, knee, load_penalty
 from extender.binpacking.variables import Expression, PackingVariables
-
-PERMILLE: Final = 1000
-STEEP: Final = 2
-"""Extra slope of the second piece: from half way between the class's bound and a full node, each permille counts three times."""
 
 Weights = dict[str, tuple[int, int]]
 """Class name -> (bound in permille of a node's CPU, latency weight), for classes to which load matters."""
@@ -28,16 +20,6 @@ def load_weights(instance: Instance) -> Weights:
         for name, c in instance.classes.items()
         if c.scheduling.weights.latency > 0
     }
-
-
-def knee(bound: int) -> int:
-    """Permille of CPU from which the steep piece counts."""
-    return (bound + PERMILLE) // 2
-
-
-def load_penalty(load: int, bound: int, weight: int) -> int:
-    """The penalty of one class on a node that is loaded to so many permille of its CPU."""
-    return weight * (max(0, load - bound) + STEEP * max(0, load - knee(bound)))
 
 
 def load_permille(place: Bin, added_cpu: int) -> int:

@@ -10,10 +10,10 @@ from extender.binpacking.bounds import opening_bound
 from extender.binpacking.candidates import choose
 from extender.binpacking.first_fit_decreasing import Opening, first_fit_decreasing
 from extender.binpacking.instance import build_instance
+from extender.binpacking.load_penalty import load_penalty
 from extender.binpacking.objectives import priority_weights
 from extender.binpacking.planning import CP_SAT, GREEDY, make_plan
 from extender.binpacking.prices import node_price
-from extender.binpacking.soft.load import load_penalty
 from extender.binpacking.validation import validate
 from extender.plan import Plan
 from extender.snapshot import NodeInfo, Snapshot

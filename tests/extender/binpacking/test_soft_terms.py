@@ -146,3 +146,83 @@ def test_what_an_empty_node_does_does_not_tell_it_from_its_like() -> None:
     snapshot = replace(make_snapshot([make_node("a"), make_node("b")], {OLD: 1}), loads={"a": NodeLoad(100, 0)})
     bins = build_instance(snapshot, {}).bins
     assert (bins[0].group, bins[0].busy_cpu) == (bins[1].group, 0)
+
+
+MB = 10**6
+
+
+def with_images(name: str, zone: str = "z1", **images: int) -> NodeInfo:
+    """A node in use that has these images (name -> megabytes)."""
+    return make_info(
+        make_node(name, zone=zone, images=tuple((image, size * MB) for image, size in images.items())), {OLD: 1}
+    )
+
+
+def test_a_pod_goes_where_its_image_is_and_waits_in_numbers_where_not() -> None:
+    web = make_signature("web", images=("app", "unknown"), workload_class="standard")
+    nodes: list[Node | NodeInfo] = [with_images("a"), with_images("b", app=400)]
+    assert plan(nodes, {web: 1})[web] == {"b": 1}
+    # 400 MB at 100 MB/s are 4 s, 400 points of 10 ms; times standard's latency weight. Nobody knows the other image's size
+    assert costs(make_snapshot(nodes, {web: 1}), {"web": {"a": 1}})["images"] == 400 * 30
+    assert costs(make_snapshot(nodes, {web: 1}), {"web": {"b": 1}})["images"] == 0
+    huge: list[Node | NodeInfo] = [with_images("a"), with_images("b", app=9000)]
+    assert costs(make_snapshot(huge, {web: 1}), {"web": {"a": 1}})["images"] == 1000 * 30
+
+
+def test_images_do_not_count_for_a_class_without_latency() -> None:
+    batch = make_signature("web", images=("app",), workload_class="batch")
+    nodes: list[Node | NodeInfo] = [with_images("a"), with_images("b", app=400)]
+    assert costs(make_snapshot(nodes, {batch: 1}), {"web": {"a": 1}})["images"] == 0
+
+
+def test_images_do_not_tell_empty_nodes_apart_for_the_reduction() -> None:
+    nodes = [make_node("a", images=(("app", MB * 100),)), make_node("b")]
+    bins = build_instance(make_snapshot(list(nodes), {make_signature(images=("app",)): 1}), {}).bins
+    assert bins[0].group == bins[1].group
+
+
+def test_callers_follow_the_service_they_call() -> None:
+    web = make_signature("web", talks_to=(("shop", "db"),), workload_class="standard")
+    database = make_signature("db", owner_key="StatefulSet/db", cpu=100)
+    nodes: list[Node | NodeInfo] = [
+        make_info(make_node("a", zone="z1"), {OLD: 1}),
+        make_info(make_node("b", zone="z2"), {database: 1}),
+    ]
+    assert plan(nodes, {web: 2})[web] == {"b": 2}
+    # the only callee is in z2: both callers in z1 cross; 300 points each, times 30
+    assert costs(make_snapshot(nodes, {web: 2}), {"web": {"a": 2}})["hops"] == 2 * 300 * 30
+    assert costs(make_snapshot(nodes, {web: 2}), {"web": {"b": 2}})["hops"] == 0
+
+
+def test_callers_are_shared_out_as_the_callees_stand() -> None:
+    """Three callees in z2, one in z1; of four callers one belongs to z1. Two there are one too many."""
+    web = make_signature("web", cpu=10, talks_to=(("shop", "db"),))
+    database = make_signature("db", owner_key="StatefulSet/db", cpu=100)
+    nodes: list[Node | NodeInfo] = [
+        make_info(make_node("a", zone="z1"), {database: 1}),
+        make_info(make_node("b", zone="z2"), {database: 3}),
+    ]
+    snapshot = make_snapshot(nodes, {web: 4})
+    # without a class the weight is 10
+    assert [costs(snapshot, {"web": {"a": n, "b": 4 - n}})["hops"] for n in range(4)] == [3000, 0, 3000, 6000]
+
+
+def test_who_calls_nobody_that_exists_pays_nothing() -> None:
+    web = make_signature("web", talks_to=(("shop", "gone"), ("shop", "web")))
+    assert build_instance(make_snapshot(in_use("a"), {web: 2}), {}).hops == ()
+
+
+@pytest.mark.parametrize(("permille", "opened"), [(0, 1), (400, 1), (600, 2)])
+def test_a_budget_buys_headroom_and_the_bound_stays_the_least_price(permille: int, opened: int) -> None:
+    """Two pods of 1900 on nodes of 4000: together 95 %, apart 47.5 %. The second node is half of what both cost, all of what one costs.
+
+    The node in use (priced 100000, full) counts for the budget: 400 permille of 200000 are 80000, 600 are 120000.
+    """
+    pods = make_signature("web", cpu=1900, workload_class="standard")
+    full = make_info(make_node("full", price=100_000), {make_signature("old", cpu=4000): 1})
+    snapshot = make_snapshot([full, make_node("a"), make_node("b")], {pods: 2})
+    made = make_plan(snapshot, None, BUILTIN_CLASSES, time_limit_s=0, work_limit=1.0, latency_budget_permille=permille)
+    assert len(made.slots[pods]) == opened
+    assert made.cost_micro_usd_per_hour == 100_000 * (1 + opened)
+    assert made.bound_micro_usd_per_hour == 200_000
+    assert made.soft_terms["load"] == (30 * (300 + 2 * 125) if opened == 1 else 0)  # 950 permille; bound 650, knee 825

@@ -158,6 +158,27 @@ def test_daemon_pods_share_once_they_are_bound() -> None:
     assert waiting == (NodeSelectorTerm(fields=(Expression("metadata.name", "In", ("n1",)),)),)
 
 
+def test_images_are_named_as_kubelets_list_them() -> None:
+    containers = [{"name": "a", "image": "reg:5000/shop/app"}, {"name": "b", "image": "lib@sha256:12"}, {"name": "c"}]
+    seen = pod({"containers": containers, "initContainers": [{"name": "i", "image": "tool:2"}]}).signature
+    assert seen.images == ("lib@sha256:12", "reg:5000/shop/app:latest", "tool:2")
+
+
+def test_nodes_keep_their_large_images_under_every_name() -> None:
+    images = [
+        {"names": ["app@sha256:1", "app:1"], "sizeBytes": 50_000_000},
+        {"names": ["pause:3"], "sizeBytes": 700_000},
+        {"names": None, "sizeBytes": 90_000_000},
+    ]
+    assert node({}, images=images).images == (("app:1", 50_000_000), ("app@sha256:1", 50_000_000))
+    assert node({}).images == ()
+
+
+def test_services_that_are_called_are_named_with_or_without_a_namespace() -> None:
+    written = pod(annotations={"stowplan.dev/talks-to": "db, pay/api,,"}).signature
+    assert written.talks_to == (("pay", "api"), (written.namespace, "db"))
+
+
 def test_limits_of_replicas_come_from_annotations_and_nonsense_is_no_limit() -> None:
     written = pod(annotations={"stowplan.dev/max-per-node": "2", "stowplan.dev/max-per-spot-pool": "30%"}).signature
     assert (written.per_node, written.per_spot_pool) == (ReplicaLimit(count=2), ReplicaLimit(percent=30))
