@@ -19,6 +19,8 @@ from stowplan.model.workload_class import Cost, WorkloadClass
 
 SLICE: Final = 512
 """Containers closed before other tasks get a turn."""
+RUN_GRACE_S: Final = 120
+"""A run is closed this long after its last sample: the next one may be on its way."""
 _SOON_RUNS: Final = 3
 """After each of its first runs a job is sized at once."""
 
@@ -99,7 +101,8 @@ def runs_due(fleet: Fleet, alive: Callable[[str, str], bool], now_s: int) -> Seq
         (key, pod)
         for key, runs in fleet.runs.items()
         for pod, run in runs.items()
-        if now_s - run.started_s >= LONGEST_RUN_S or not alive(key.namespace, pod)
+        if now_s - run.started_s >= LONGEST_RUN_S
+        or (now_s - run.last_s >= RUN_GRACE_S and not alive(key.namespace, pod))
     ]
 
 

@@ -14,7 +14,7 @@ from recommender.amounts import DAY_S
 from recommender.fleet import Fleet, Tracked
 from recommender.learned import Learned
 from recommender.observation import Incident, IncidentKind, UsageSample
-from recommender.open_sketches import HOUR_S, Batch, OpenSketches
+from recommender.open_sketches import HOUR_S, Batch
 from recommender.starts import KEPT, warm_up_of
 from recommender.throttling import demand
 from stowplan.model.workload import Workload, WorkloadKey
@@ -96,12 +96,20 @@ class Feeder:
         fleet: what learns.
         locate: knows the pods.
         dropped: told the reason of each sample that is not learned from.
+        throttled: told of each known share of throttled periods.
     """
 
-    def __init__(self, fleet: Fleet, locate: Locate, dropped: Callable[[Dropped], None] = lambda _: None) -> None:
+    def __init__(
+        self,
+        fleet: Fleet,
+        locate: Locate,
+        dropped: Callable[[Dropped], None] = lambda _: None,
+        throttled: Callable[[WorkloadKey, float], None] = lambda _key, _share: None,
+    ) -> None:
         self._fleet = fleet
         self._locate = locate
         self._dropped = dropped
+        self._throttled = throttled
 
     def take(self, samples: Sequence[UsageSample], now_s: int) -> None:
         """Learn from samples of any order."""
@@ -141,6 +149,8 @@ class Feeder:
         if tracked is None:
             return self._dropped(Dropped.FULL)
         cpu = _demand(sample, place)
+        if math.isfinite(sample.throttled):
+            self._throttled(tracked.key, sample.throttled)
         if tracked.by_runs:
             row = self._fleet.run_row(
                 tracked.key, sample.pod, sample.container, place.started_s or sample.t_s, sample.t_s
@@ -164,7 +174,7 @@ class Feeder:
             slow.warm_up_s = warm_up_of(slow.starts).seconds
             slow.as_of_s = max(slow.as_of_s, sample.t_s)
             tracked.version += 1
-        return not 0 <= sample.t_s - place.started_s <= learned.slow.warm_up_s
+        return not 0 < sample.t_s - place.started_s <= learned.slow.warm_up_s
 
     def take_incident(self, incident: Incident, bump_percent: int) -> WorkloadKey | None:
         """Learn from an incident; the workload that it befell, None where that is unknown.
@@ -180,20 +190,23 @@ class Feeder:
             return None
         if incident.kind is IncidentKind.RESTARTED:
             return tracked.key
-        tracked.urgent = True
         learned = self._fleet.at(tracked.rows[incident.container])
         if tracked.by_runs:
             started_s, sketches, day = place.started_s or incident.t_s, self._fleet.run_sketches, learned.slow.runs
             row = self._fleet.run_row(tracked.key, incident.pod, incident.container, started_s, incident.t_s)
         else:
-            day = max((incident.t_s - 1) // DAY_S, self._fleet.closed_through + 1)
-            row, sketches = tracked.rows[incident.container], self._fleet.open_day(day) or OpenSketches()
-            sketches.reserve(row + 1)
+            row, day = tracked.rows[incident.container], (incident.t_s - 1) // DAY_S
+            day += day == self._fleet.closed_through  # its day has just been closed: the next one remembers it
+            opened = self._fleet.open_day(day)
+            if opened is None:  # told again, or long ago
+                return tracked.key
+            sketches = opened
         had = incident.memory_limit or sketches.memory_peak[row]
         if had > 0:
             needed = max(had + 100 * _MIB, had * bump_percent / 100)
             sketches.raise_memory(row, needed)
             _note_oom(learned, day, needed, incident.t_s)
+            tracked.urgent = True
             tracked.version += 1
         return tracked.key
 

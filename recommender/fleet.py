@@ -15,6 +15,7 @@ import numpy as np
 from recommender.amounts import DAY_S
 from recommender.learned import Learned
 from recommender.open_sketches import OpenSketches, Rows
+from recommender.regression import Watch
 from recommender.starts import Starts
 from stowplan.model.workload import Workload, WorkloadKey
 
@@ -41,6 +42,8 @@ class Tracked:
     saved_version: int = 0
     digest: bytes = b""
     """Of what was last written to its profile."""
+    watch: Watch = field(default_factory=Watch)
+    """Whether it fares worse since its size changed."""
     urgent: bool = True
     """New, or hit by an incident: to be sized before the next pass."""
 
@@ -117,6 +120,16 @@ class Fleet:
             self.learned.append(learned)
         tracked.rows[container] = row
         return row
+
+    def clear(self) -> None:
+        """Forget everything; whoever holds on to `workloads` sees it empty."""
+        self.workloads.clear()
+        self.learned.clear()
+        self.days.clear()
+        self.runs.clear()
+        self.closed_through = -1
+        self.run_sketches, self.starts = OpenSketches(), Starts()
+        self._free, self._free_runs, self._run_rows = [], [], 0
 
     def forget(self, key: WorkloadKey) -> None:
         """Drop a workload and all that is known of it; nothing happens where there is none."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
@@ -51,6 +52,19 @@ def watch_of(state: Mapping[str, Any]) -> Watch:
         return _watch_of(state)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise ValueError(f"watch is damaged ({type(error).__name__}: {error}); drop it and learn again") from error
+
+
+def encode_watch(watch: Watch) -> str:
+    """A watch as text for a checkpoint; empty for one that knows nothing."""
+    return "" if watch == Watch() else json.dumps(watch_state(watch), separators=(",", ":"))
+
+
+def decode_watch(text: str) -> Watch:
+    """What `encode_watch` wrote. Raises ValueError where it is damaged."""
+    if not text:
+        return Watch()
+    state = json.loads(text)
+    return watch_of(state if isinstance(state, dict) else {})
 
 
 def _watch_of(state: Mapping[str, Any]) -> Watch:

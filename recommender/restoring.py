@@ -15,6 +15,8 @@ from recommender.fleet import Fleet, Tracked
 from recommender.history import History
 from recommender.learned import Learned, Target, add_days, decode_learned, encode_learned
 from recommender.open_sketches import OpenSketches
+from recommender.regression import Watch
+from recommender.regression_codec import decode_watch, encode_watch
 from recommender.shards import Restored, WorkloadEntry, decode_shard, recording_of
 from stowplan.model.profile import WorkloadProfile
 from stowplan.model.workload import WorkloadKey
@@ -23,6 +25,8 @@ log = logging.getLogger(__name__)
 
 WORKLOAD: Final = "_workload"
 """Key in `status.checkpoint` beside the containers, whose names cannot begin with an underscore."""
+WATCH: Final = "_watch"
+"""Likewise: whether the workload fares worse since its size changed."""
 
 
 class Damage(StrEnum):
@@ -32,6 +36,8 @@ class Damage(StrEnum):
     WORKLOAD = "workload"
     SHARD = "shard"
     RUN = "run"
+    WATCH = "watch"
+    INCIDENTS = "incidents"
 
 
 class _WorkloadState(msgspec.Struct, array_like=True):
@@ -43,7 +49,9 @@ def checkpoint_of(fleet: Fleet, tracked: Tracked) -> dict[str, str]:
     """What `status.checkpoint` of the workload's profile is to hold."""
     state = _WorkloadState(tracked.by_runs, tracked.last_seen_s)
     texts = {name: encode_learned(fleet.at(row)) for name, row in tracked.rows.items()}
-    return {**texts, WORKLOAD: base64.b64encode(msgspec.msgpack.encode(state)).decode()}
+    texts[WORKLOAD] = base64.b64encode(msgspec.msgpack.encode(state)).decode()
+    watch = encode_watch(tracked.watch)
+    return {**texts, WATCH: watch} if watch else texts
 
 
 class Restorer:
@@ -58,8 +66,8 @@ class Restorer:
         self._fleet = fleet
         self._lost = lost
 
-    def add_profile(self, profile: WorkloadProfile) -> None:
-        """Take over the histories of a written profile, and what it recommends."""
+    def add_profile(self, profile: WorkloadProfile, digest: bytes = b"") -> None:
+        """Take over the histories of a written profile, and what it recommends; `digest` is what it is recognised by."""
         if not profile.checkpoint or self._fleet.containers + len(profile.checkpoint) > self._fleet.limit:
             return
         key = WorkloadKey(*profile.key)
@@ -67,9 +75,10 @@ class Restorer:
         last_seen_s = state.last_seen_s if state else profile.updated_s
         tracked = Tracked(key, profile.api_version, state.by_runs if state else False, last_seen_s=last_seen_s)
         tracked.saved_version = tracked.version
-        tracked.urgent = not profile.recommendations
+        tracked.urgent, tracked.digest = not profile.recommendations, digest
+        tracked.watch = self._watch(key, profile.checkpoint.get(WATCH, ""))
         for container, text in profile.checkpoint.items():
-            if container != WORKLOAD:
+            if container not in (WORKLOAD, WATCH):
                 self._fleet.adopt(tracked, container, self._learned(f"{key}/{container}", text))
         for of_class in profile.recommendations:
             for one in of_class.containers:
@@ -86,6 +95,13 @@ class Restorer:
         except (binascii.Error, msgspec.DecodeError) as error:
             self._report(Damage.WORKLOAD, f"{key}: {error}")
             return None
+
+    def _watch(self, key: WorkloadKey, text: str) -> Watch:
+        try:
+            return decode_watch(text)
+        except ValueError as error:
+            self._report(Damage.WATCH, f"{key}: {error}")
+            return Watch()
 
     def _learned(self, what: str, text: str) -> Learned:
         try:
@@ -115,6 +131,8 @@ class Restorer:
         if tracked is None:
             tracked = self._fleet.workloads[entry.key] = Tracked(entry.key, entry.api_version, entry.by_runs)
         tracked.last_seen_s = max(tracked.last_seen_s, entry.last_seen_s)
+        if entry.watch:
+            tracked.watch = self._watch(entry.key, entry.watch)
         for position, one in enumerate(entry.containers, container):
             row = tracked.rows.get(one.name)
             if row is None:
@@ -128,11 +146,17 @@ class Restorer:
             for day, sketches in restored.days.items():
                 if not entry.by_runs and day > learned.newest:
                     self._open(day).merge(row, sketches, position)
+        self._add_runs(entry, restored, run_row)
+        self._add_starts(entry)
+
+    def _add_runs(self, entry: WorkloadEntry, restored: Restored, run_row: int) -> None:
         for run in entry.runs:
             for name in run.containers:
                 row = self._fleet.run_row(entry.key, run.pod, name, run.started_s, run.last_s)
                 self._fleet.run_sketches.merge(row, restored.runs, run_row)
                 run_row += 1
+
+    def _add_starts(self, entry: WorkloadEntry) -> None:
         for start in entry.starts:
             try:
                 recording = recording_of(start, entry.key)

@@ -20,6 +20,7 @@ import numpy as np
 from recommender.fleet import Fleet, OpenRun, Tracked
 from recommender.learned import Slow, history_from
 from recommender.open_sketches import BUCKETS, HOURS, OpenSketches, Rows
+from recommender.regression_codec import encode_watch
 from recommender.starts import MINUTES, Recording
 from stowplan.model.workload import WorkloadKey
 
@@ -91,6 +92,8 @@ class WorkloadEntry(msgspec.Struct, array_like=True):
     containers: list[ContainerEntry]
     runs: list[RunEntry]
     starts: list[StartEntry]
+    watch: str = ""
+    """Only while a size is on probation or stepped back from: until then the one in the profile does."""
 
 
 class Shard(msgspec.Struct, array_like=True):
@@ -194,6 +197,7 @@ def _entry(
             )
             for key, of in starts
         ],
+        encode_watch(tracked.watch) if tracked.watch.applied_s or tracked.watch.regression is not None else "",
     )
 
 

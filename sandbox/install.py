@@ -27,8 +27,9 @@ from stowplan.model.keys import GROUP, INJECT, SCHEDULER_NAME, STATUS_PREFIX, SY
 
 WEBHOOK: Final = "stowplan-webhook"
 EXTENDER: Final = "stowplan-extender"
+RECOMMENDER: Final = "stowplan-recommender"
 SCHEDULER: Final = "stowplan-scheduler"
-COMPONENTS: Final = (WEBHOOK, EXTENDER, SCHEDULER)
+COMPONENTS: Final = (WEBHOOK, EXTENDER, SCHEDULER, RECOMMENDER)
 """Names of the processes, of their logs and of their ServiceAccounts."""
 _MANAGER: Final = "stowplan-install"
 _PROBE_NAMESPACE: Final = "stowplan-probe"
@@ -46,6 +47,7 @@ class Installation:
     extender_metrics_url: str
     scheduler_metrics_url: str
     """Over HTTPS; asks for a client certificate that may get /metrics."""
+    recommender_metrics_url: str
 
     def stop(self) -> None:
         """Take the webhook's registration away and stop the services; harmless when they have stopped."""
@@ -101,6 +103,7 @@ def install_stowplan(
         extender_url=_url(control_plane, EXTENDER),
         extender_metrics_url=f"{_url(control_plane, f'{EXTENDER}-metrics')}/metrics",
         scheduler_metrics_url=f"{_url(control_plane, SCHEDULER, 'https')}/metrics",
+        recommender_metrics_url=f"{_url(control_plane, f'{RECOMMENDER}-metrics')}/metrics",
     )
 
 
@@ -191,6 +194,9 @@ def _argv(control_plane: ControlPlane, name: str, channel: Channel) -> Sequence[
     kubeconfig = control_plane.kubeconfig_for(*service_account(account))
     if name == SCHEDULER:
         return _scheduler_argv(control_plane, kubeconfig, channel)
+    if name == RECOMMENDER:
+        port = control_plane.port(f"{name}-metrics")
+        return [sys.executable, "-m", "recommender", "--kubeconfig", kubeconfig, "--metrics-port", str(port)]
     module = "webhook" if name == WEBHOOK else "extender"
     argv: list[str | Path] = [sys.executable, "-m", module, "--kubeconfig", kubeconfig, "--host", "127.0.0.1"]
     argv += ["--port", str(control_plane.port(name)), "--metrics-port", str(control_plane.port(f"{name}-metrics"))]

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from extender.settings import ExtenderSettings
+from recommender.settings import RecommenderSettings
 from stowplan.serving.settings import load_settings, parse_flags
 from tests.support.manifest_files import Manifest, of_kind
 from webhook.rotation import RotationSettings
@@ -24,8 +25,8 @@ def pod_of(deployment: str) -> Manifest:
     return spec
 
 
-def test_there_are_webhook_rotation_and_scheduler() -> None:
-    assert set(DEPLOYMENTS) == {"stowplan-webhook", "stowplan-rotation", "stowplan-scheduler"}
+def test_there_are_webhook_rotation_recommender_and_scheduler() -> None:
+    assert set(DEPLOYMENTS) == {"stowplan-webhook", "stowplan-rotation", "stowplan-recommender", "stowplan-scheduler"}
 
 
 @pytest.mark.parametrize(("pod", "container"), CONTAINERS)
@@ -75,6 +76,18 @@ def test_only_the_leaf_is_mounted_into_the_webhook() -> None:
     assert secrets == ["stowplan-webhook-tls"]
 
 
+def test_the_recommender_writes_profiles_and_its_lease_and_nothing_else() -> None:
+    rules = [
+        *of_kind("ClusterRole")["stowplan-recommender"]["rules"],
+        *of_kind("Role")["stowplan-recommender"]["rules"],
+    ]
+
+    written = {
+        resource for rule in rules if set(rule["verbs"]) - {"get", "list", "watch"} for resource in rule["resources"]
+    }
+    assert written == {"workloadprofiles", "workloadprofiles/status", "leases"}
+
+
 def test_the_scheduler_calls_the_extender_beside_it() -> None:
     kube_scheduler, extender = pod_of("stowplan-scheduler")["containers"]
 
@@ -95,9 +108,10 @@ def test_no_role_has_a_wildcard(role: dict[str, Any]) -> None:
     [
         ("stowplan-webhook", 0, WebhookSettings),
         ("stowplan-rotation", 0, RotationSettings),
+        ("stowplan-recommender", 0, RecommenderSettings),
         ("stowplan-scheduler", 1, ExtenderSettings),
     ],
-    ids=["webhook", "rotation", "extender"],
+    ids=["webhook", "rotation", "recommender", "extender"],
 )
 def test_the_flags_are_settings_of_the_program_and_the_ports_agree(
     deployment: str, container: int, settings: type[Any]

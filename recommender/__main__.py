@@ -1,0 +1,56 @@
+"""`python -m recommender`: learns and recommends until SIGTERM."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from collections.abc import Sequence
+
+import uvloop
+
+from recommender.observation import UsageSource
+from recommender.service import RecommenderService
+from recommender.settings import RecommenderSettings
+from recommender.sources.metrics import SourceMetrics
+from recommender.sources.metrics_api import MetricsApiSource
+from stowplan.kube.client import ApiClient
+from stowplan.kube.connection import Connection
+from stowplan.kube.errors import ConnectionConfigError
+from stowplan.serving.http import Drain
+from stowplan.serving.logs import configure_logging
+from stowplan.serving.metrics import new_registry
+from stowplan.serving.settings import SettingsError, load_settings, parse_flags
+
+log = logging.getLogger("recommender")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the recommender; exit status 2 for settings that make no sense."""
+    try:
+        flags = parse_flags(RecommenderSettings, list(sys.argv[1:] if argv is None else argv), program="recommender")
+        settings = load_settings(RecommenderSettings, os.environ, flags)
+        configure_logging(settings.log_level)
+        connection = Connection.resolve(settings.kubeconfig)
+    except (SettingsError, ConnectionConfigError, ValueError) as error:
+        sys.stderr.write(f"recommender: {error}\n")
+        return 2
+    uvloop.run(run(settings, connection))
+    return 0
+
+
+async def run(settings: RecommenderSettings, connection: Connection) -> None:
+    """Learn and serve until a signal."""
+    drain = Drain()
+    drain.on_signals()
+
+    def source_of(api: ApiClient, metrics: SourceMetrics) -> UsageSource:
+        return MetricsApiSource(api, metrics)
+
+    async with ApiClient(connection) as api:
+        service = RecommenderService(settings, api, source_of, new_registry())
+        await service.run(drain, lambda ports: log.info("health and metrics on port %s", *ports))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
