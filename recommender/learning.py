@@ -163,6 +163,8 @@ class Learning:
             restorer.add_profile(profile, digest(profile))
         self._handled = self._incidents_in(shards.pop(INCIDENTS, "[]"))
         written = [restorer.add_shard(name, text) for name, text in sorted(shards.items())]
+        # a source that repeats the last minutes must not have them learned twice
+        self._intake.close_before(min(filter(None, written), default=0))
         log.info(
             "restored %d workloads, %d containers; open days are %.0f s old",
             len(self.fleet.workloads),
