@@ -222,7 +222,7 @@ class Learning:
 
     async def _take(self, samples: Sequence[UsageSample], now_s: int) -> None:
         admission = self._intake.offer(samples, now_s)
-        self._source_metrics.of(self._source.name).admitted(admission)
+        self._source_metrics.admitted(self._source.name, admission)
         for _ in self._feeder.slices(admission.samples, now_s):
             await asyncio.sleep(0)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
 from stowplan.model.keys import SYSTEM_NAMESPACE
 from stowplan.serving.settings import setting
@@ -21,10 +20,15 @@ class RecommenderSettings:
     namespace: str = setting(SYSTEM_NAMESPACE, "Namespace of the Lease and of the open-day checkpoints.")
     lease_name: str = setting("stowplan-recommender", "Lease that one recommender holds; others stand by.")
     identity: str = setting("", "Name in the Lease; empty: host name and a random number, which is unique.")
-    source: Literal["metrics-api", "prometheus"] = setting(
-        "metrics-api", "Where usage comes from: metrics.k8s.io needs nothing else; prometheus needs --prometheus-url."
+    prometheus_url: str = setting(
+        "",
+        "Prometheus (Thanos, Mimir) with the kubelets' cAdvisor metrics, without /api/v1; empty: metrics.k8s.io, which needs "
+        "nothing else but has no past and no throttling.",
     )
-    prometheus_url: str = setting("", "Base URL of a Prometheus with the kubelet's cAdvisor metrics.")
+    prometheus_selector: str = setting("", 'Further label matchers, such as cluster="prod".')
+    prometheus_token_file: str = setting("", "Bearer token for Prometheus, read again for each request.")
+    prometheus_ca_file: str = setting("", "PEM of the authority of Prometheus' certificate; empty: the system's.")
+    prometheus_tenant: str = setting("", "Value of X-Scope-OrgID, where there are several tenants.")
     back_fill_days: int = setting(
         14,
         "Days of the past that are read on the first start, where the source has a past.",

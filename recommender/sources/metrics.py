@@ -68,8 +68,14 @@ class SourceMetrics:
         )
 
     def of(self, source: str) -> SourceCounters:
-        """The counters of one source."""
+        """The counters of one source; for the source itself, once."""
         return SourceCounters(self, source)
+
+    def admitted(self, source: str, admission: Admission) -> None:
+        """The intake has looked at samples of a source."""
+        self.accepted.labels(source).inc(len(admission.samples))
+        for reason, count in admission.dropped.items():
+            self.dropped.labels(source, reason.value).inc(count)
 
 
 class SourceCounters:
@@ -103,6 +109,4 @@ class SourceCounters:
 
     def admitted(self, admission: Admission) -> None:
         """The intake has looked at samples of this source."""
-        self._families.accepted.labels(self._source).inc(len(admission.samples))
-        for reason, count in admission.dropped.items():
-            self._families.dropped.labels(self._source, reason.value).inc(count)
+        self._families.admitted(self._source, admission)
