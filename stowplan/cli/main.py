@@ -7,6 +7,7 @@ import typer
 from stowplan.cli import sandbox
 from stowplan.cli.demo import demo
 from stowplan.cli.manifests import manifests
+from stowplan.cli.moves import moves
 from stowplan.cli.mutate import mutate
 from stowplan.cli.recommend import recommend
 from stowplan.cli.replay import replay
@@ -24,6 +25,7 @@ app.command()(mutate)
 app.command()(demo)
 app.command()(simulate)
 app.command()(replay)
+app.command()(moves)
 app.command()(recommend)
 app.command()(manifests)
 

@@ -71,6 +71,7 @@ EVENTS: Final = Resource("", "v1", "events")
 POD_METRICS: Final = Resource("metrics.k8s.io", "v1beta1", "pods")
 HORIZONTAL_AUTOSCALERS: Final = Resource("autoscaling", "v2", "horizontalpodautoscalers")
 VERTICAL_AUTOSCALERS: Final = Resource("autoscaling.k8s.io", "v1", "verticalpodautoscalers")
+POD_DISRUPTION_BUDGETS: Final = Resource("policy", "v1", "poddisruptionbudgets")
 LEASES: Final = Resource("coordination.k8s.io", "v1", "leases")
 MUTATING_WEBHOOK_CONFIGURATIONS: Final = Resource(
     "admissionregistration.k8s.io", "v1", "mutatingwebhookconfigurations", namespaced=False

@@ -13,7 +13,7 @@ from typing import Any, Final, TypeVar
 import msgspec
 
 from stowplan.kube.shapes import Container, PodMeta, PodObject, PodSpec
-from stowplan.model import keys
+from stowplan.model import disruption, keys
 from stowplan.model.placement import parse_gang, parse_replica_limit, parse_services
 from stowplan.model.pod import HostPort, Owner, Pod, PodAffinityTerm, PodSignature, PreferredNodes, SpreadConstraint
 from stowplan.model.resources import PODS, effective_requests, is_sidecar
@@ -150,8 +150,10 @@ def _signature(meta: PodMeta, spec: PodSpec, owner: Owner | None) -> PodSignatur
         per_node=parse_replica_limit(notes.get("stowplan.dev/max-per-node")),
         per_spot_pool=parse_replica_limit(notes.get("stowplan.dev/max-per-spot-pool")),
     )
-    reason = _unplannable(spec) or _selects_replicas(signature)
-    return dataclasses.replace(signature, unplannable=reason) if reason else signature
+    reason, pinned = _unplannable(spec) or _selects_replicas(signature), _pinned_by(meta, spec, owner)
+    if not (reason or pinned):
+        return signature
+    return dataclasses.replace(signature, unplannable=reason, pinned=pinned)
 
 
 _REQUIRED: Final = "requiredDuringSchedulingIgnoredDuringExecution"
@@ -245,6 +247,22 @@ class _Selecting:
             )
             merged += [expression for expression in own if expression not in merged]
         return LabelSelector(tuple(merged))
+
+
+def _pinned_by(meta: PodMeta, spec: PodSpec, owner: Owner | None) -> str:
+    """What keeps a pod from being moved, by its own words first and then by cluster-autoscaler's rules and the work that would be lost."""
+    annotations = meta.get("annotations") or {}
+    if annotations.get("karpenter.sh/do-not-disrupt") == "true":
+        return disruption.DO_NOT_DISRUPT
+    said = annotations.get("cluster-autoscaler.kubernetes.io/safe-to-evict")
+    if said in ("true", "false"):
+        return "" if said == "true" else disruption.SAFE_TO_EVICT
+    if owner is None:
+        return "no controller creates it again"
+    if owner.kind == "Job":
+        return "its work so far would be lost"
+    local = any("emptyDir" in volume or "hostPath" in volume for volume in spec.get("volumes") or ())
+    return "local data" if local else ""
 
 
 def _unplannable(spec: PodSpec) -> str:

@@ -15,7 +15,7 @@ from stowplan.catalog.unit_prices import CPU_PRICE, MEMORY_PRICE, SPOT_CPU_PRICE
 from stowplan.kube.owner_projection import PodOwner, project_job, project_replica_set, project_stateful_set
 from stowplan.kube.pod_projection import SignatureInterner, project_pod
 from stowplan.kube.shapes import NamespaceObject, NodeMeta, NodeObject, NodeStatus
-from stowplan.model import keys
+from stowplan.model import disruption, keys
 from stowplan.model.node import Node
 from stowplan.model.quantity import QuantityError, parse_quantity
 from stowplan.model.resources import Amounts, parse_amounts
@@ -82,7 +82,16 @@ def project_node(raw: bytes | msgspec.Raw) -> Node:
         capacity_type="spot" if spot else "on-demand",
         zone=labels.get(keys.ZONE, ""),
         images=_images(status),
+        kept=_kept(meta),
     )
+
+
+def _kept(meta: NodeMeta) -> str:
+    """The annotation by which the node is to be kept."""
+    annotations = meta.get("annotations") or {}
+    if annotations.get("cluster-autoscaler.kubernetes.io/scale-down-disabled") == "true":
+        return disruption.SCALE_DOWN_DISABLED
+    return disruption.DO_NOT_DISRUPT if annotations.get("karpenter.sh/do-not-disrupt") == "true" else ""
 
 
 def project_namespace(raw: bytes | msgspec.Raw) -> Namespace:

@@ -30,10 +30,20 @@ PodAnnotations = TypedDict(
         "stowplan.dev/max-per-node": str,
         "stowplan.dev/max-per-spot-pool": str,
         "stowplan.dev/talks-to": str,
+        "cluster-autoscaler.kubernetes.io/safe-to-evict": str,
+        "karpenter.sh/do-not-disrupt": str,
     },
     total=False,
 )
-NodeAnnotations = TypedDict("NodeAnnotations", {"stowplan.dev/price-per-hour": str}, total=False)
+NodeAnnotations = TypedDict(
+    "NodeAnnotations",
+    {
+        "stowplan.dev/price-per-hour": str,
+        "cluster-autoscaler.kubernetes.io/scale-down-disabled": str,
+        "karpenter.sh/do-not-disrupt": str,
+    },
+    total=False,
+)
 
 
 class PodMeta(TypedDict, total=False):

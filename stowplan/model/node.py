@@ -24,3 +24,5 @@ class Node:
     zone: str = ""
     images: tuple[tuple[str, int], ...] = ()
     """Names of the images on it that are large enough to matter, and their bytes."""
+    kept: str = ""
+    """Not empty where somebody wants the node kept: the annotation that says so (`stowplan.model.disruption`)."""

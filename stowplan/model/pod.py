@@ -136,6 +136,8 @@ class PodSignature:
     """Services (namespace and name) that it calls, where the owner wrote it: each hop between zones costs latency."""
     unplannable: str = ""
     """Not empty where the pod has needs the planner does not model (volumes bound to nodes, resource claims ...): which one."""
+    pinned: str = ""
+    """Not empty where the pod must not be moved once it stands: why (an annotation of its owner, local data, a batch job's work)."""
 
 
 @dataclass(slots=True)

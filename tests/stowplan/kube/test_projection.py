@@ -364,3 +364,45 @@ def test_a_namespace() -> None:
     raw = b'{"metadata": {"name": "shop", "labels": {"team": "a"}}, "spec": {"finalizers": ["kubernetes"]}}'
 
     assert project_namespace(raw) == Namespace("shop", {"team": "a"})
+
+
+@pytest.mark.parametrize(
+    ("changes", "why"),
+    [
+        ({}, ""),
+        (
+            {"annotations": {"cluster-autoscaler.kubernetes.io/safe-to-evict": "false"}},
+            "cluster-autoscaler.kubernetes.io/safe-to-evict",
+        ),
+        ({"annotations": {"karpenter.sh/do-not-disrupt": "true"}}, "karpenter.sh/do-not-disrupt"),
+        ({"ownerReferences": []}, "no controller creates it again"),
+        (
+            {"ownerReferences": [{"kind": "Job", "name": "j", "uid": "u", "controller": True}]},
+            "its work so far would be lost",
+        ),
+    ],
+)
+def test_what_keeps_a_pod_where_it_is(changes: dict[str, Any], why: str) -> None:
+    owner = {"kind": "ReplicaSet", "name": "web", "uid": "u", "controller": True}
+    metadata = {"name": "a", "namespace": "shop", "uid": "u", "ownerReferences": [owner], **changes}
+
+    assert project_pod(msgspec.json.encode({"metadata": metadata, "spec": {"containers": []}})).signature.pinned == why
+
+
+def test_local_data_keeps_a_pod_unless_it_is_called_safe_to_evict() -> None:
+    owner = {"kind": "ReplicaSet", "name": "web", "uid": "u", "controller": True}
+    metadata: dict[str, Any] = {"name": "a", "namespace": "shop", "uid": "u", "ownerReferences": [owner]}
+    spec = {"containers": [], "volumes": [{"name": "scratch", "emptyDir": {}}]}
+    safe = {**metadata, "annotations": {"cluster-autoscaler.kubernetes.io/safe-to-evict": "true"}}
+
+    assert project_pod(msgspec.json.encode({"metadata": metadata, "spec": spec})).signature.pinned == "local data"
+    assert project_pod(msgspec.json.encode({"metadata": safe, "spec": spec})).signature.pinned == ""
+
+
+@pytest.mark.parametrize("key", ["cluster-autoscaler.kubernetes.io/scale-down-disabled", "karpenter.sh/do-not-disrupt"])
+def test_what_keeps_a_node(key: str) -> None:
+    kept = {"metadata": {"name": "n", "annotations": {key: "true"}}}
+    not_kept = {"metadata": {"name": "n", "annotations": {key: "false"}}}
+
+    assert project_node(msgspec.json.encode(kept)).kept == key
+    assert project_node(msgspec.json.encode(not_kept)).kept == ""
