@@ -99,6 +99,7 @@ def explain_plan(plan: Plan) -> dict[str, Any]:
         "solve_ms": plan.solve_ms,
         "soft_terms": dict(plan.soft_terms),
         "fill_first": list(plan.fill_order[:10]),
+        "drain": list(plan.drain),
         "slots": [
             {
                 "namespace": signature.namespace,

@@ -75,6 +75,7 @@ class ExtenderMetrics:
         self.gap = Gauge("stowplan_plan_gap_ratio", "Distance of cost and bound over cost.", registry=to)
         self.placed = Gauge("stowplan_plan_placed_pods", "Pods with a slot.", registry=to)
         self.unplaced = Gauge("stowplan_plan_unplaced_pods", "Pods that the plan could not place.", registry=to)
+        self.drain = Gauge("stowplan_plan_drain_nodes", "Nodes in use that are starved to run empty.", registry=to)
         self.generation = Gauge("stowplan_plan_generation", "Cache generation the plan was made from.", registry=to)
         self.source = Gauge("stowplan_plan_source", "1 at the plan's source.", ["source"], registry=to)
         age = Gauge("stowplan_plan_age_seconds", "Seconds since the plan came; -1 before the first.", registry=to)
@@ -96,6 +97,7 @@ class ExtenderMetrics:
         self.gap.set(plan.gap_permille / 1000)
         self.placed.set(plan.placed)
         self.unplaced.set(sum(unplaced.count for unplaced in plan.unplaced))
+        self.drain.set(len(plan.drain))
         self.generation.set(plan.generation)
         for source in {*SOURCES, plan.source}:
             self.source.labels(source).set(source == plan.source)

@@ -32,6 +32,8 @@ class Plan:
     """Signature -> node name -> pods. The order of the nodes is the order of preference."""
     fill_order: tuple[str, ...] = ()
     """All schedulable nodes, those to fill first at the front and those to starve (empty, dear) at the end."""
+    drain: tuple[str, ...] = ()
+    """The drain set: nodes in use that come last among those, so that they run empty (`extender.drain_set`)."""
     unplaced: tuple[Unplaced, ...] = ()
     source: str = "greedy"
     """`cp-sat` or `greedy`: which incumbent was published."""

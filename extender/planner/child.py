@@ -6,6 +6,7 @@ Started by `PlannerClient`; ends when the server's end of the socket closes or t
 from __future__ import annotations
 
 import ctypes
+import dataclasses
 import os
 import select
 import signal
@@ -16,6 +17,7 @@ from collections.abc import Callable
 from typing import Final
 
 from extender.binpacking.planning import make_plan
+from extender.drain_set import drain_set, starved
 from extender.plan import Plan
 from extender.planner.coverage import covers
 from extender.planner.demand import Publish, plan_demand
@@ -73,6 +75,7 @@ class PlannerLoop:
         self._synced = False
         self._last: tuple[Plan, Snapshot] | None = None
         self._last_at = -_NOTHING_WAITS_S
+        self._drain: tuple[str, ...] = ()
 
     def receive(self, message: Message) -> None:
         """React to one message of the server."""
@@ -113,11 +116,17 @@ class PlannerLoop:
         snapshot = self._mirror.snapshot()
         if self._covered(snapshot):
             return
+        if self._clock() - self._last_at >= _RENEW_S:
+            self._drain = drain_set(snapshot)
         plan = self._plan(snapshot)
         self._last_at = self._clock()
         if plan is not None:
             self._last = (plan, snapshot)
-            self._send(Planned(plan))
+            self._publish(plan, snapshot)
+
+    def _publish(self, plan: Plan, snapshot: Snapshot) -> None:
+        order = starved(plan.fill_order, self._drain, snapshot)
+        self._send(Planned(dataclasses.replace(plan, drain=self._drain, fill_order=order)))
 
     def _covered(self, snapshot: Snapshot) -> bool:
         """Whether the last plan is young and being carried out: planning again would only take processor time from the scheduler."""
@@ -161,7 +170,7 @@ class PlannerLoop:
             snapshot,
             make,
             greedy=lambda asked: make(asked, _keep_quiet, 0.0),
-            publish=lambda plan: self._send(Planned(plan)),
+            publish=lambda plan: self._publish(plan, snapshot),
         )
 
 
