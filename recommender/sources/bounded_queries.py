@@ -14,6 +14,8 @@ log = logging.getLogger(__name__)
 
 LONGEST_S: Final = 3600
 """Readings further apart make no sample: the mean of more than an hour says nothing about peaks."""
+MOST_NAMESPACES: Final = 50
+"""Named in one query: their names may be 63 letters, and addresses of more than 4 KiB or so do not pass every proxy."""
 
 
 class QueryApi(Protocol):
@@ -27,7 +29,9 @@ class QueryApi(Protocol):
 
 
 class BoundedQueries:
-    """All containers at once; where that is too much, namespace by namespace; where that is, the time in halves.
+    """All containers at once; where that is too much, some namespaces at a time; where one is, the time in halves.
+
+    How many namespaces fit is found out by trying, and remembered.
 
     Args:
         api: open.
@@ -39,7 +43,8 @@ class BoundedQueries:
         self._api = api
         self._selector = selector
         self._step_s = step_s
-        self._by_namespace = False
+        self._width = 0
+        """Namespaces asked for at a time; 0: all."""
 
     async def samples(
         self, start_s: int, end_s: int, delivered: Mapping[Labels, float] | None = None
@@ -56,17 +61,28 @@ class BoundedQueries:
         """
         known = delivered or {}
         everything = Queries(self._selector)
-        if not self._by_namespace:
+        if not self._width:
             try:
                 yield await self._part(everything, start_s, end_s, known)
             except TooMuchDataError as error:
-                log.info("prometheus: asking namespace by namespace, because: %s", error)
-                self._by_namespace = True
+                log.info("prometheus: asking for some namespaces at a time, because: %s", error)
+                self._width = MOST_NAMESPACES
             else:
                 return
-        for namespace in await self._api.namespaces(f"{CPU}{{{everything.matchers}}}", start_s, end_s):
-            async for part in self._in_halves(Queries(self._selector, namespace), start_s, end_s, known):
-                yield part
+        names = await self._api.namespaces(f"{CPU}{{{everything.matchers}}}", start_s, end_s)
+        while names:
+            group = Queries(self._selector, tuple(names[: self._width]))
+            if len(group.namespaces) == 1:
+                async for part in self._in_halves(group, start_s, end_s, known):
+                    yield part
+            else:
+                try:
+                    yield await self._part(group, start_s, end_s, known)
+                except TooMuchDataError:
+                    self._width = len(group.namespaces) // 2
+                    continue
+            names = names[len(group.namespaces) :]
+            self._width = min(MOST_NAMESPACES, self._width + max(1, self._width // 8))
 
     async def _in_halves(
         self, queries: Queries, start_s: int, end_s: int, delivered: Mapping[Labels, float]

@@ -47,8 +47,8 @@ class PrometheusSettings:
     """Value of `X-Scope-OrgID`, which Mimir needs where it has several tenants."""
     timeout_s: float = 60.0
     """Bound of one request."""
-    max_body_bytes: int = 16 * 2**20
-    """Bound of one answer. Decoded it takes about six times as much, for a moment."""
+    max_body_bytes: int = 4 * 2**20
+    """Bound of one answer. Five are held at a time, and decoded they take about four times as much."""
     step_s: int = 60
     """Length of a live sample."""
     back_fill_step_s: int = 300

@@ -51,17 +51,18 @@ class Queries:
 
     Args:
         extra: further label matchers.
-        namespace: only this one; all when empty.
+        namespaces: only these; all when empty.
     """
 
     extra: str = ""
-    namespace: str = ""
+    namespaces: tuple[str, ...] = ()
 
     @property
     def matchers(self) -> str:
         """The selector of containers, without a metric's name."""
-        of_namespace = (f'namespace="{self.namespace}"',) if self.namespace else ('namespace!=""',)
-        return ",".join([*_CONTAINERS, *of_namespace, *([self.extra] if self.extra else [])])
+        # Names of namespaces are letters, digits and hyphens: nothing that a regular expression takes for more.
+        where = f'namespace=~"{"|".join(self.namespaces)}"' if self.namespaces else 'namespace!=""'
+        return ",".join([*_CONTAINERS, where, *([self.extra] if self.extra else [])])
 
     @property
     def cpu(self) -> str:

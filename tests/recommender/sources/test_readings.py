@@ -1,0 +1,79 @@
+"""From series to samples. Readings are at 60 s; grid times are when they were asked for."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from recommender.sources.prometheus_api import Labels, Series
+from recommender.sources.readings import Readings, extract
+
+APP = Labels("shop", "web-0", "app", "/kubepods/a")
+
+
+def series(values: dict[float, float], labels: Labels = APP) -> list[Series]:
+    return [Series(labels, [(at, repr(value)) for at, value in values.items()])]
+
+
+def readings(
+    cpu: dict[float, float],
+    measured_at: dict[float, float],
+    memory: dict[float, float] | None = None,
+    throttled: dict[float, float] | None = None,
+    periods: dict[float, float] | None = None,
+) -> Readings:
+    bare = Labels("shop", "web-0", "app")
+    return Readings(
+        series(cpu), series(measured_at), series(memory or {}, bare), series(throttled or {}), series(periods or {})
+    )
+
+
+def test_a_sample_stands_for_the_time_between_two_readings() -> None:
+    # Asked at 60 and 120, measured at 55.2 and 118.4: 6.32 core-s in 63.2 s are 100 millicores.
+    found = extract(
+        readings({60: 10.0, 120: 16.32}, {60: 55.2, 120: 118.4}, {120: 5e8}, {60: 0, 120: 30}, {60: 100, 120: 220}),
+        3600,
+        {},
+    )
+    (sample,) = found.samples
+    assert (sample.t_s, sample.window_s) == (118, 63)
+    assert sample.cpu == pytest.approx(100.0)
+    assert sample.memory == 5e8
+    assert sample.throttled == pytest.approx(0.25)  # 30 of 120 periods
+    assert found.newest == {APP: 118.4}
+
+
+def test_a_reading_that_is_repeated_is_no_measurement() -> None:
+    # Not scraped from 60 to 240: Prometheus repeats the old value. No zeros, and no peak when it catches up: 18 core-s in 180 s.
+    cpu = {60.0: 10.0, 120.0: 10.0, 180.0: 10.0, 240.0: 28.0}
+    found = extract(readings(cpu, {60: 60, 120: 60, 180: 60, 240: 240}), 3600, {})
+    (sample,) = found.samples
+    assert (sample.t_s, sample.window_s) == (240, 180)
+    assert sample.cpu == pytest.approx(100.0)
+
+
+def test_what_was_delivered_is_not_delivered_again() -> None:
+    cpu, at = {60.0: 1.0, 120.0: 2.0, 180.0: 3.0}, {60.0: 60.0, 120.0: 120.0, 180.0: 180.0}
+    found = extract(readings(cpu, at), 3600, {APP: 120.0})
+    assert [s.t_s for s in found.samples] == [180]
+
+
+def test_a_reset_is_counted_and_its_throttling_unknown() -> None:
+    counted = {60.0: 600.0, 120.0: 30.0}
+    found = extract(readings({60: 50, 120: 6}, {60: 60, 120: 120}, None, counted, counted), 3600, {})
+    (sample,) = found.samples
+    assert sample.cpu == pytest.approx(100.0)  # 6 core-s since, in 60 s
+    assert math.isnan(sample.throttled)
+    assert found.resets == 1
+
+
+def test_a_value_without_its_time_is_no_reading() -> None:
+    assert extract(readings({60: 1, 120: 2}, {60: 60}), 3600, {}).samples == []
+
+
+def test_no_periods_say_nothing_about_throttling() -> None:
+    still = {60.0: 5.0, 120.0: 5.0}
+    (sample,) = extract(readings({60: 1, 120: 2}, {60: 60, 120: 120}, None, still, still), 3600, {}).samples
+    assert math.isnan(sample.throttled)
+    assert math.isnan(sample.memory)
