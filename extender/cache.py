@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
+from operator import attrgetter
 from typing import Any, Final
 
 from extender.node_entry import NodeEntry, change
@@ -53,6 +54,7 @@ class Cache:
         self._observed: dict[str, Mapping[Any, Any]] = {"loads": {}, "pod_groups": {}}
         self._dirty: set[str] = set()
         self._pending_dirty = self._namespaces_dirty = False
+        self._unread: set[str] = set()
         self._snapshot = Snapshot(generation=0, nodes={}, pending={})
 
     # Nodes
@@ -88,7 +90,7 @@ class Cache:
 
     def replace_pods(self, pods: Iterable[Pod]) -> None:
         """The cluster's pods are exactly these."""
-        listed = {pod.uid: pod for pod in sorted(pods, key=_created)}
+        listed = {pod.uid: pod for pod in sorted(pods, key=attrgetter("created_s"))}
         for uid in [uid for uid in self._pods if uid not in listed]:
             self.delete_pod(uid)
         for pod in listed.values():
@@ -217,8 +219,14 @@ class Cache:
             **self._observed,
         )
         self._expected_changes = self._owners.changes
+        self._unread |= self._dirty
         self._dirty, self._pending_dirty, self._namespaces_dirty = set(), False, False
         return self._snapshot
+
+    def changed_nodes(self) -> set[str]:
+        """Names of the nodes that have changed in snapshots since the last call, those that are gone included."""
+        changed, self._unread = self._unread, set()
+        return changed
 
     def events(self) -> list[Event]:
         """The events that bring another cache, in whatever state, to this one's state and generation (a resync)."""
@@ -282,10 +290,6 @@ class Cache:
     def _forget_if_empty(self, name: str, entry: NodeEntry) -> None:
         if entry.node is None and not entry.residents:
             self._entries.pop(name, None)
-
-
-def _created(pod: Pod) -> int:
-    return pod.created_s
 
 
 def _key(owner: PodOwner) -> OwnerKey:

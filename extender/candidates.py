@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
 from extender.latency import UNFEELING, Sensitivity, Terms, at_limit, latency_terms, sensitivity
+from extender.node_ledger import NodeLedger
 from extender.plan import Plan
 from extender.reservations import Reservations
 from extender.scoring import Candidate, Strategy
@@ -29,6 +30,8 @@ class View:
     strategy: Strategy
     classes: Mapping[str, WorkloadClass] = field(default_factory=dict)
     """Whose weights of latency count."""
+    nodes: NodeLedger | None = None
+    """Nodes by expected cost; None where the strategy does not go by it, and `order` is walked."""
 
     @property
     def plan(self) -> Plan:
@@ -75,7 +78,8 @@ def planned(pod: Pod, offered: Collection[str], view: View, limit: int) -> Plann
         if name not in offered:
             not_offered += 1
             continue
-        option = evaluate(pod, asked, name, view, feeling, planned=True)
+        added = view.nodes.added_cs(pod, name) if view.nodes is not None else 0
+        option = evaluate(pod, asked, name, view, feeling, planned=True, added_cs=added)
         if option is None:
             stale += 1
             continue
@@ -86,16 +90,16 @@ def planned(pod: Pod, offered: Collection[str], view: View, limit: int) -> Plann
 
 
 def greedy(pod: Pod, offered: Collection[str], view: View, candidates: int) -> list[Option]:
-    """The first `candidates` nodes in fill order that are offered and have room, best first by the strategy.
+    """The first `candidates` nodes in order of expected cost, or in fill order, that are offered and have room, best first by the strategy.
 
-    The walk stops as soon as it has found that many: at 5,000 nodes it must not look at each. Ties keep the fill order.
+    The walk stops as soon as it has found that many: at 5,000 nodes it must not look at each. Ties keep the order of the walk.
     """
     asked = dict(pod.signature.requests)
     feeling = sensitivity(pod.signature, view.classes, view.plan.guidance)
     found: list[Option] = []
-    for name in view.order:
+    for name, added in _walk(pod, asked, offered, view):
         if name in offered:
-            option = evaluate(pod, asked, name, view, feeling, planned=False)
+            option = evaluate(pod, asked, name, view, feeling, planned=False, added_cs=added)
             if option is not None:
                 found.append(option)
                 if len(found) == candidates:
@@ -103,8 +107,22 @@ def greedy(pod: Pod, offered: Collection[str], view: View, candidates: int) -> l
     return sorted(found, key=lambda option: -option.value)
 
 
-def evaluate(
-    pod: Pod, asked: Amounts, name: str, view: View, feeling: Sensitivity = UNFEELING, *, planned: bool
+def _walk(pod: Pod, asked: Amounts, offered: Collection[str], view: View) -> Iterable[tuple[str, int]]:
+    if view.nodes is None:
+        return ((name, 0) for name in view.order)
+    held = {name: view.reservations.used(name, besides=pod.uid) for name in view.reservations.nodes()}
+    return view.nodes.ranked(pod, asked, offered, {name: amounts for name, amounts in held.items() if amounts})
+
+
+def evaluate(  # noqa: PLR0913 - two that are optional
+    pod: Pod,
+    asked: Amounts,
+    name: str,
+    view: View,
+    feeling: Sensitivity = UNFEELING,
+    *,
+    planned: bool,
+    added_cs: int = 0,
 ) -> Option | None:
     """The node as an option, or None where `asked`, the pod's requests, finds no room there, or the node takes no (such) pods.
 
@@ -123,7 +141,7 @@ def evaluate(
     price = info.node.price_micro_usd_per_hour
     terms = latency_terms(feeling, asked, used, info.node, view.snapshot)
     latency = sum(points for _, points in terms) * feeling.weight_percent // 100
-    value = view.strategy(Candidate(asked, used, info.node.allocatable, price, occupied, latency))
+    value = view.strategy(Candidate(asked, used, info.node.allocatable, price, occupied, latency, added_cs))
     return Option(name, planned, occupied, value, price, terms)
 
 

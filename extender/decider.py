@@ -8,16 +8,19 @@ from dataclasses import dataclass, replace
 from typing import Final, TypeVar
 
 from extender.cache import Cache
-from extender.candidates import View, fill_order
+from extender.candidates import View, fill_order, is_occupied
 from extender.decision_log import Decision, DecisionLog
+from extender.lifetimes.node_values import NodeValues
 from extender.metrics import ExtenderMetrics
 from extender.narrowing import Breadth, Narrowed, narrow
+from extender.node_ledger import NodeLedger
 from extender.outcomes import NARROWING, Outcome
 from extender.plan import Plan
 from extender.prioritize import Prioritized, prioritize
 from extender.recent_calls import RecentCalls
 from extender.reservations import Reservations
 from extender.scoring import strategy_named
+from extender.scoring.expected_cost import expected_cost
 from extender.settings import ExtenderSettings
 from extender.slots import SlotLedger
 from extender.wire import ExtenderArgs
@@ -60,9 +63,11 @@ class Decider:
         trouble: why the cache cannot be trusted now, or None.
         metrics: where it is counted.
         clocks: time.
+        nodes: nodes by expected cost; whoever feeds the cache tells it of bindings. A private one when absent.
+        values: what was learned about nodes so far.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - all that a decision reads comes from outside
         self,
         *,
         settings: ExtenderSettings,
@@ -73,6 +78,8 @@ class Decider:
         trouble: Callable[[], Outcome | None],
         metrics: ExtenderMetrics,
         clocks: Clocks,
+        nodes: NodeLedger | None = None,
+        values: Callable[[], NodeValues | None] = lambda: None,
     ) -> None:
         self.decisions = DecisionLog()
         self._settings = settings
@@ -83,6 +90,8 @@ class Decider:
         self._trouble = trouble
         self._metrics = metrics
         self._clocks = clocks
+        self._nodes = nodes or NodeLedger()
+        self._values = values
         self._strategy = strategy_named(settings.strategy)
         self._breadth = settings.breadth
         self._classes: Mapping[str, WorkloadClass] = BUILTIN_CLASSES
@@ -122,7 +131,12 @@ class Decider:
         self._adopt(self._plan())
         snapshot = self._cache.snapshot()
         order = self._ledger.plan.fill_order or self._order()
-        return View(snapshot, self._ledger, self._reservations, order, self._strategy, self._classes)
+        nodes = self._nodes if self._strategy is expected_cost else None
+        if nodes is not None:
+            changed = {name: snapshot.nodes.get(name) for name in self._cache.changed_nodes()}
+            nodes.update(changed, {name: info is not None and is_occupied(info) for name, info in changed.items()})
+            nodes.use(self._values())
+        return View(snapshot, self._ledger, self._reservations, order, self._strategy, self._classes, nodes)
 
     def _filter(self, args: ExtenderArgs) -> Sequence[str]:
         pod = self._readable(args)
@@ -163,6 +177,7 @@ class Decider:
         self._metrics.stale.inc(answer.slots.stale)
         if answer.outcome in NARROWING:
             self._reservations.take(pod.uid, pod.signature, answer.chosen)
+            self._nodes.placed(pod.uid, pod.signature, answer.chosen, self._cache.generation)
             self._named[verb].note(pod.uid)
         self.decisions.record(self._record(verb, pod, answer, offered, kept))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 from extender.cache import Cache
+from extender.node_ledger import NodeLedger
 from extender.reservations import Reservations
 from extender.slots import SlotLedger
 from stowplan.kube.codec import ObjectKey
@@ -128,9 +129,17 @@ class ClassFeed:
 
 
 class PodFeed:
-    """Handler of the reflector of pods; also tells reservations and slots of bindings."""
+    """Handler of the reflector of pods; also tells reservations, slots and node values of bindings."""
 
-    def __init__(self, cache: Cache, reservations: Reservations, ledger: SlotLedger, forward: Forward) -> None:
+    def __init__(
+        self,
+        cache: Cache,
+        reservations: Reservations,
+        ledger: SlotLedger,
+        forward: Forward,
+        nodes: NodeLedger | None = None,
+    ) -> None:
+        self._nodes = nodes or NodeLedger()
         self._cache = cache
         self._reservations = reservations
         self._ledger = ledger
@@ -161,6 +170,7 @@ class PodFeed:
             self._reservations.release(item.uid)
         if binding:
             self._ledger.bound(signature, item.node_name, self._cache.generation)
+            self._nodes.placed(item.uid, item.signature, item.node_name, self._cache.generation)
 
     def delete(self, key: ObjectKey) -> None:
         """The pod is gone, or has finished and left the selection."""

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from extender.cache import Event
+from extender.lifetimes.node_values import NodeValues
 from extender.plan import EMPTY_PLAN, Plan
 from extender.planner.client import PlannerClient, PlannerStats
 from extender.planner.settings import PlannerSettings
@@ -23,6 +24,10 @@ class Planner(Protocol):
     @property
     def current(self) -> Plan:
         """The plan of now."""
+
+    @property
+    def values(self) -> NodeValues | None:
+        """What was learned about nodes so far; None where nothing was."""
 
     def send(self, method: str, *args: object) -> object:
         """Hand on an event of the cache: the name of a `Cache` method and its arguments."""
@@ -47,6 +52,11 @@ class NoPlanner:
     def current(self) -> Plan:
         """The empty plan."""
         return EMPTY_PLAN
+
+    @property
+    def values(self) -> NodeValues | None:
+        """Nothing is learned."""
+        return None
 
     def send(self, method: str, *args: object) -> object:
         """Nobody is interested."""

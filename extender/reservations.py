@@ -6,7 +6,7 @@ pod is not sent to the same place. Every answer is speculative: a reservation en
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -84,6 +84,10 @@ class Reservations:
             for resource, amount in reservation.signature.requests:
                 total[resource] = total.get(resource, 0) + amount
         return total
+
+    def nodes(self) -> Iterable[str]:
+        """Nodes on which room is held."""
+        return self._by_node.keys()
 
     def held(self, signature: PodSignature, node: str, besides: str = "") -> int:
         """Reservations of this signature on the node, without the one of the pod `besides`."""

@@ -20,6 +20,7 @@ from extender.decider import Clocks, Decider
 from extender.feed import ClassFeed, NamespaceFeed, NodeFeed, PodFeed, give_up_overdue
 from extender.leadership import Leadership
 from extender.metrics import ExtenderMetrics
+from extender.node_ledger import NodeLedger
 from extender.nomination.loop import Nominator
 from extender.nomination.writing import NominationWriter
 from extender.outcomes import Outcome
@@ -73,11 +74,12 @@ class ExtenderService:
         self._cache = Cache()
         self._reservations = Reservations(time.monotonic, settings.reservation_ttl)
         ledger = SlotLedger(self._reservations)
+        nodes = NodeLedger()
         self._planner = planner(self._cache.events)
         forward = self._planner.send
         reflections = ReflectorMetrics(registry)
         reflector = partial(Reflector, api, metrics=reflections)
-        pods = PodFeed(self._cache, self._reservations, ledger, forward)
+        pods = PodFeed(self._cache, self._reservations, ledger, forward, nodes)
         project = partial(project_pod, interner=SignatureInterner())
         self._nodes: Reflector[Any] = reflector(NODES, project_node, NodeFeed(self._cache, forward))
         self._pods: Reflector[Any] = reflector(PODS, project, pods, selection=Selection(field_selector=UNFINISHED))
@@ -98,6 +100,8 @@ class ExtenderService:
             trouble=self._trouble,
             metrics=self._metrics,
             clocks=Clocks(time.monotonic, time.time),
+            nodes=nodes,
+            values=lambda: self._planner.values,
         )
 
         self._nominator = Nominator(

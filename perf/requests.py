@@ -12,21 +12,26 @@ from prometheus_client import CollectorRegistry
 
 from extender.cache import Cache
 from extender.decider import Clocks, Decider
+from extender.lifetimes.node_values import NodeValues
 from extender.metrics import ExtenderMetrics
 from extender.plan import EMPTY_PLAN
+from extender.planner.lives import Lives
 from extender.reservations import Reservations
 from extender.settings import ExtenderSettings
 from extender.slots import SlotLedger
+from extender.snapshot import Snapshot
 from extender.wire import decode_args, encode_filter_result
-from perf.instances import Backlog, backlog
+from perf.instances import Backlog, backlog, signature_of
 from stowplan.model.builtin_classes import BUILTIN_CLASSES
 from stowplan.model.keys import SCHEDULER_NAME
+from stowplan.model.pod import Pod
 from webhook.app import AdmissionService
 from webhook.review import encode_response, parse_review
 from webhook.state import BUILTIN_PRIORITY_CLASSES, ClusterState
 
 NODES: Final = (500, 5000)
 _WARM_UP: Final = 50
+_HOUR: Final = 3600
 
 
 def measure(rounds: int = 1500) -> list[dict[str, Any]]:
@@ -89,14 +94,16 @@ def _review() -> dict[str, Any]:
 
 
 def _filter_calls(nodes: int) -> tuple[Callable[[int], object], Callable[[int], object]]:
-    """Greedy decisions on a mostly full cluster: the longer way, as a planned pod needs a look-up only."""
+    """Decisions by expected cost on a mostly full cluster: the longer way, as a planned pod needs a look-up only."""
     cache = Cache()
     snapshot = backlog(Backlog(0, nodes), seed=1)
     cache.replace_nodes([info.node for info in snapshot.nodes.values()])
+    cache.replace_pods(_residents(snapshot))
+    values = _values(snapshot)
     reservations = Reservations(time.monotonic)
     registry = CollectorRegistry()
     decider = Decider(
-        settings=ExtenderSettings(),
+        settings=ExtenderSettings(retry_window=0),  # the same pods are asked about again and again
         cache=cache,
         ledger=SlotLedger(reservations),
         reservations=reservations,
@@ -104,6 +111,7 @@ def _filter_calls(nodes: int) -> tuple[Callable[[int], object], Callable[[int], 
         trouble=lambda: None,
         metrics=ExtenderMetrics(time.monotonic, registry),
         clocks=Clocks(time.monotonic, lambda: 0.0),
+        values=lambda: values,
     )
     names = list(snapshot.nodes)
     bodies = [_extender_args(f"pod-{number}", names) for number in range(20)]
@@ -118,6 +126,31 @@ def _filter_calls(nodes: int) -> tuple[Callable[[int], object], Callable[[int], 
         return encode_filter_result(args, args.names)
 
     return decide, echo
+
+
+def _residents(snapshot: Snapshot) -> list[Pod]:
+    """The pods that fill the nodes."""
+    return [
+        Pod(f"{name}-{n}", signature.namespace, f"{name}-{n}", signature, node_name=name)
+        for name, info in snapshot.nodes.items()
+        for signature, count in info.residents.items()
+        for n in range(count)
+    ]
+
+
+def _values(snapshot: Snapshot) -> NodeValues:
+    """What the planner has learned: every pod lives an hour on average."""
+    lives = Lives(lambda: float(_WARM_UP * _HOUR))
+    for pod in _residents(snapshot):
+        lives.apply("upsert_pod", (pod,))
+    lives.apply(
+        "upsert_pod", (Pod("ended", "perf", "ended", signature_of("ended", 100, 64), node_name="gone", created_s=1),)
+    )
+    lives.apply("delete_pod", ("ended",))
+    values = lives.values(0)
+    if values is None:
+        raise RuntimeError("no values were published after a pod had ended")
+    return values
 
 
 def _extender_args(uid: str, names: list[str]) -> bytes:

@@ -21,6 +21,7 @@ from extender.drain_set import drain_set, starved
 from extender.plan import Plan
 from extender.planner.coverage import covers
 from extender.planner.demand import Publish, plan_demand
+from extender.planner.lives import Lives
 from extender.planner.messages import (
     Classes,
     Configure,
@@ -32,6 +33,7 @@ from extender.planner.messages import (
     Planned,
     Pong,
     Synced,
+    Valued,
     encode,
 )
 from extender.planner.mirror import Mirror, still_to_come
@@ -57,6 +59,7 @@ class PlannerLoop:
         send: hands a message to the server.
         clock: steady seconds.
         plan: `make_plan`, or a test's.
+        wall: Unix seconds.
     """
 
     def __init__(
@@ -64,11 +67,13 @@ class PlannerLoop:
         send: Callable[[Message], None],
         clock: Callable[[], float] = time.monotonic,
         plan: Callable[..., Plan] = make_plan,
+        wall: Callable[[], float] = time.time,
     ) -> None:
         self._send = send
         self._clock = clock
         self._make_plan = plan
         self._mirror = Mirror()
+        self._lives = Lives(wall)
         self._configured = Configure({}, 1.0, 0.05, 0.5)
         self._window = BatchWindow(0.05, 0.5)
         self._classes = self._configured.classes
@@ -103,15 +108,24 @@ class PlannerLoop:
 
     def wait(self) -> float | None:
         """Seconds until `tick` has something to do; None where only a message can change that."""
+        waits = (self._wait_to_plan(), self._lives.due_in() if self._synced else None)
+        return min((wait for wait in waits if wait is not None), default=None)
+
+    def _wait_to_plan(self) -> float | None:
         wait = self._window.wait(self._clock()) if self._synced else None
         if wait is None or _asks_for_slots(self._mirror.snapshot()) or (self._last and _asks_for_slots(self._last[1])):
             return wait
         return max(wait, self._last_at + _NOTHING_WAITS_S - self._clock())
 
     def tick(self) -> None:
-        """Plan if it is time."""
-        if self.wait() != 0:
-            return
+        """Plan if it is time; then say what was learned about nodes, if that is due."""
+        if self._wait_to_plan() == 0:
+            self._plan_now()
+        values = self._lives.values(self._mirror.generation) if self._synced else None
+        if values is not None:
+            self._send(Valued(values))
+
+    def _plan_now(self) -> None:
         self._window.close()
         snapshot = self._mirror.snapshot()
         if self._covered(snapshot):
@@ -138,6 +152,7 @@ class PlannerLoop:
     def _apply(self, method: str, arguments: tuple[object, ...]) -> None:
         try:
             self._mirror.apply(method, arguments)
+            self._lives.apply(method, arguments)
         except Exception as error:  # noqa: BLE001  # whatever it is, the mirror may be wrong now, and the server can repair it
             self._send(Failed("event", f"{method}: {error!r}"))
 

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from extender.lifetimes.node_values import NodeValues
 from extender.plan import EMPTY_PLAN, Plan
 from extender.planner.messages import (
     CHUNK,
@@ -28,6 +29,7 @@ from extender.planner.messages import (
     Ping,
     Planned,
     Synced,
+    Valued,
     chunked,
     decode,
     encode,
@@ -91,6 +93,7 @@ class PlannerClient:
         self._on_plan = on_plan
         self._clock = clock
         self._plan = EMPTY_PLAN
+        self._values: NodeValues | None = None
         self._queue: deque[Event] = deque()
         self._wake = asyncio.Event()
         self._connected = False
@@ -106,6 +109,11 @@ class PlannerClient:
         """The latest plan; the empty one before the first, and once the planner has been silent for `stale_after_s`."""
         silent = self._clock() - self._heard_at
         return EMPTY_PLAN if silent > self._settings.stale_after_s else self._plan
+
+    @property
+    def values(self) -> NodeValues | None:
+        """What was learned about nodes, as of the last publication: it ages, but never becomes wrong at once."""
+        return self._values
 
     def send(self, method: str, *args: object) -> None:
         """Hand on an event of the cache. With no process there is nothing to do: it will be told everything when it starts."""
@@ -206,6 +214,8 @@ class PlannerClient:
                 self.stats.last_solve_ms = plan.solve_ms
                 if self._on_plan is not None:
                     self._on_plan(plan)
+            case Valued(values):
+                self._values = values
             case Failed(what, error):
                 self.stats.last_error = error
                 log.warning("planner: %s failed: %s", what, error)

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from extender.lifetimes.node_values import NodeValues
 from extender.plan import Plan
 from stowplan.model.workload_class import WorkloadClass
 
@@ -83,6 +84,13 @@ class Planned:
 
 
 @dataclass(frozen=True, slots=True)
+class Valued:
+    """What was learned about nodes; published apart from plans, as it changes more slowly."""
+
+    values: NodeValues
+
+
+@dataclass(frozen=True, slots=True)
 class Failed:
     """Something went wrong in the planner process, which goes on."""
 
@@ -91,7 +99,7 @@ class Failed:
     error: str
 
 
-Message = Configure | Events | Synced | Classes | Ping | Pong | Planned | Failed
+Message = Configure | Events | Synced | Classes | Ping | Pong | Planned | Valued | Failed
 
 
 def encode(message: Message) -> bytes:

@@ -7,6 +7,7 @@ from types import MappingProxyType
 from typing import Final
 
 from extender.scoring.cheapest import cheapest
+from extender.scoring.expected_cost import expected_cost as _expected_cost
 from extender.scoring.least_allocated import least_allocated
 from extender.scoring.most_allocated import most_allocated
 from extender.scoring.price_weighted_best_fit import price_weighted_best_fit
@@ -14,10 +15,11 @@ from extender.scoring.strategy import Candidate, Strategy
 
 __all__ = ["DEFAULT_STRATEGY", "STRATEGIES", "Candidate", "Strategy", "strategy_named"]
 
-DEFAULT_STRATEGY: Final = "price-weighted-best-fit"
+DEFAULT_STRATEGY: Final = "expected-cost"
 STRATEGIES: Final[Mapping[str, Strategy]] = MappingProxyType(
     {
-        DEFAULT_STRATEGY: price_weighted_best_fit,
+        DEFAULT_STRATEGY: _expected_cost,
+        "price-weighted-best-fit": price_weighted_best_fit,
         "most-allocated": most_allocated,
         "least-allocated": least_allocated,
         "cheapest": cheapest,

@@ -11,7 +11,6 @@ from simulator.policies.first_fit_decreasing import FirstFitDecreasing
 from simulator.policies.fragmentation_gradient_descent import FragmentationGradientDescent
 from simulator.policies.least_allocated import LeastAllocated
 from simulator.policies.most_allocated import MostAllocated
-from simulator.policies.occupancy import Occupancy
 from simulator.policies.policy import Policy
 from simulator.policies.random_fit import RandomFit
 from simulator.policies.stowplan import Stowplan
@@ -23,7 +22,7 @@ POLICIES: Final[Mapping[str, Callable[[], Policy]]] = MappingProxyType(
     {
         "stowplan": Stowplan,
         "stowplan-moves": StowplanWithMoves,
-        "stowplan-true-lifetimes": lambda: Stowplan(Occupancy(oracle=True)),
+        "stowplan-true-lifetimes": lambda: Stowplan(oracle=True),
         "least-allocated": LeastAllocated,
         "most-allocated": MostAllocated,
         "first-fit-decreasing": FirstFitDecreasing,

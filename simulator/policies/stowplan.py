@@ -3,37 +3,48 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Hashable, Sequence
 from typing import Final
 
 import numpy as np
 
+from extender.lifetimes.occupancy import Occupancy
+from extender.lifetimes.survival import EDGES, Floats
+from extender.scoring.expected_cost import (
+    asked_shares_of,
+    costs_in_use,
+    costs_of_opening,
+    free_shares_of,
+    hundredths,
+)
 from extender.scoring.fragmentation import Demand, PodMix, unusable
 from simulator.cluster import Cluster, Ints
 from simulator.policies.gpu_fragments import KeptGrowth, best_device
-from simulator.policies.occupancy import HORIZON_HOURS, Occupancy
-from simulator.policies.policy import Policy, Scores, free_share
+from simulator.policies.policy import Policy, Scores
 from simulator.trace import GPU_SCALE, PodRow, PodShape, Trace
 
-_FIT_HOURS: Final = 0.5
-"""For how many hours capacity that stays free on the chosen node is charged: the weight of best fit."""
 _FIRST_MIX: Final = 32
 """The mix of shapes is taken after so many pods, and again whenever that number has doubled."""
 _FRAGMENT_WEIGHT: Final = 200.0
 """How much dearer a GPU that becomes unusable is than one that is only switched on: a cluster that runs full pays for fragments
 with pods that find no node. The weight makes the time added a tie-break on nodes with GPUs; chosen on seeds that are not judged."""
+_HOUR: Final = 3600
 
 
 class Stowplan(Policy):
-    """The sum of three expectations.
+    """The sum of three expectations, as in the live extender (`extender.scoring.expected_cost`).
 
-    - Time added: the seconds for which the pod keeps its node in use after the others there are gone (`Occupancy`), at the node's price.
+    - Time added: for how long the pod keeps its node in use after the others there are gone (`Occupancy`), at the node's price.
     - Fit: what stays free of CPU and memory, at the node's price (nodes without GPUs).
     - Fragmentation: free GPU that becomes unusable for the mix of pods seen so far, at the GPU's part of the node's price.
-    All of it is learned from pods that came before; nothing is read off the trace.
+    A node in use comes before an empty one, but for nodes with GPUs. All of it is learned from pods that came before; nothing is read
+    off the trace.
     """
 
-    def __init__(self, occupancy: Occupancy | None = None) -> None:
-        self._occupancy = occupancy or Occupancy()
+    def __init__(self, *, oracle: bool = False) -> None:
+        self._occupancy = Occupancy(oracle=oracle)
+        self._oracle = oracle
+        self._pods: dict[int, PodRow] = {}
         self._counts: Counter[Demand] = Counter()
         self._mix: PodMix | None = None
         self._fragments: KeptGrowth | None = None
@@ -57,18 +68,17 @@ class Stowplan(Policy):
             self._mix = PodMix.of(self._counts, self._cluster.models)
             self._fragments = None if self._mix is None else KeptGrowth(unusable, self._mix)
             self.epoch += 1
-        self._occupancy.arrive(pod, now)
+        del now
 
     def scores(self, cluster: Cluster, pod: PodRow, nodes: Ints, now: int) -> Scores:
         """Minus the expected cost; see the class."""
-        added = self._occupancy.hours_added(cluster, pod, nodes, now)
+        added = hundredths(self._occupancy.seconds_added(_path(pod), nodes, now, now - pod.arrival_s, self._end(pod)))
+        costs = _without_gpus(cluster, pod.shape, nodes, added)
         if self._fragments is None or not cluster.devices:
-            return -cluster.price[nodes] * (added + _FIT_HOURS * _leftover(cluster, pod.shape, nodes))
-        with_gpu = cluster.gpu_capacity[nodes] > 0
-        fit = np.where(with_gpu, 0.0, _FIT_HOURS * _leftover(cluster, pod.shape, nodes))
+            return -costs.astype(np.float64)
         grown = self._fragments.growth(cluster, pod.shape, nodes) / np.maximum(cluster.gpu_capacity[nodes], 1)
-        fragments = np.where(with_gpu, _FRAGMENT_WEIGHT * HORIZON_HOURS * grown, 0.0)
-        return -cluster.price[nodes] * (added + fit + fragments)
+        fragments = cluster.price[nodes] * (added + _FRAGMENT_WEIGHT * 100 * EDGES[-1] * grown)
+        return -np.where(cluster.gpu_capacity[nodes] > 0, fragments, costs)
 
     def device(self, cluster: Cluster, shape: PodShape, slot: int) -> int | None:
         """The device where least becomes unusable."""
@@ -78,21 +88,50 @@ class Stowplan(Policy):
 
     def placed(self, cluster: Cluster, pod: PodRow, slot: int, now: int) -> None:
         """Count the pod to its node."""
-        self._occupancy.place(cluster, pod, slot, now)
+        del cluster
+        self._pods[pod.index] = pod
+        self._occupancy.place(pod.index, _path(pod), slot, now, pod.arrival_s, self._end(pod))
 
     def departed(self, cluster: Cluster, pod: PodRow, slot: int, now: int) -> None:
         """Learn how long the pod stayed."""
-        del cluster
-        self._occupancy.depart(pod, slot, now)
+        del cluster, slot
+        del self._pods[pod.index]
+        self._occupancy.depart(pod.index, now)
 
     def moved(self, cluster: Cluster, pod: PodRow, source: int, target: int, now: int) -> None:
         """Count the pod to its new node."""
-        self._occupancy.move(cluster, pod, source, target, now)
+        del cluster, source
+        self._occupancy.move(pod.index, _path(pod), target, now)
+
+    def hours_left(self, nodes: Ints, now: int) -> Floats:
+        """Expected hours until the last pod of each node has left."""
+        return self._occupancy.seconds_left(nodes, now) / _HOUR
+
+    def hours_added(self, pod: PodRow, nodes: Ints, now: int) -> Floats:
+        """Expected hours for which each of some nodes would be in use for this pod alone."""
+        return self._occupancy.seconds_added(_path(pod), nodes, now, now - pod.arrival_s) / _HOUR
+
+    def residents(self, slot: int) -> Sequence[PodRow]:
+        """Pods on a node, in the order of the trace."""
+        return [self._pods[index] for index in sorted(self._pods.keys() & self._occupancy.residents(slot))]
+
+    def _end(self, pod: PodRow) -> float | None:
+        """Known to the oracle only."""
+        return float(pod.departure_s) if self._oracle and pod.departure_s is not None else None
 
 
-def _leftover(cluster: Cluster, shape: PodShape, nodes: Ints) -> Scores:
-    """The share of a node that stays free: the larger of CPU and memory counts three quarters, as what is free of one alone strands."""
-    cpu = free_share(cluster.cpu, cluster.cpu_capacity, shape.cpu_millicores, nodes)
-    memory = free_share(cluster.memory, cluster.memory_capacity, shape.memory_bytes, nodes)
-    share: Scores = (3 * np.maximum(cpu, memory) + np.minimum(cpu, memory)) / 4
-    return share
+def _path(pod: PodRow) -> tuple[Hashable, ...]:
+    """What the pod's life is learned by: its shape, then its owner; a pod without one is its own."""
+    return (pod.shape, (pod.namespace, pod.owner) if pod.owner else ("", str(pod.index)))
+
+
+def _without_gpus(cluster: Cluster, shape: PodShape, nodes: Ints, added_cs: Ints) -> Ints:
+    """Time added and fit; for an empty node without GPUs the price of opening it."""
+    cpu, memory, price = cluster.cpu_capacity[nodes], cluster.memory_capacity[nodes], cluster.price[nodes]
+    left = cluster.cpu[nodes] - shape.cpu_millicores, cluster.memory[nodes] - shape.memory_bytes
+    in_use = costs_in_use(price, added_cs, free_shares_of(left[0], cpu, left[1], memory))
+    keeps = (cluster.residents[nodes] > 0) | (cluster.gpu_capacity[nodes] > 0)
+    if keeps.all():
+        return in_use
+    asked = asked_shares_of(shape.cpu_millicores, cpu, shape.memory_bytes, memory)
+    return np.where(keeps, in_use, costs_of_opening(price, asked))

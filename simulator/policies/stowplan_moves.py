@@ -8,7 +8,6 @@ from typing import Final
 import numpy as np
 
 from simulator.cluster import Cluster, Ints
-from simulator.policies.occupancy import Occupancy
 from simulator.policies.stowplan import Stowplan
 from simulator.trace import PodRow
 
@@ -32,8 +31,8 @@ class StowplanWithMoves(Stowplan):
     allows one. The engine counts them and allows one for every ten pods placed.
     """
 
-    def __init__(self, occupancy: Occupancy | None = None, hours_per_move: float = HOURS_PER_MOVE) -> None:
-        super().__init__(occupancy)
+    def __init__(self, hours_per_move: float = HOURS_PER_MOVE) -> None:
+        super().__init__()
         self._hours_per_move = hours_per_move
         self._next_round_s = 0
 
@@ -47,7 +46,7 @@ class StowplanWithMoves(Stowplan):
         for slot in self._worth_emptying(cluster, now, budget)[:_TRIES].tolist():
             if room.received[slot]:
                 continue
-            pods = self._occupancy.residents(slot)
+            pods = self.residents(slot)
             if len(found) + len(pods) > budget:
                 continue
             found += self._drain(cluster, room, slot, pods, now)
@@ -56,16 +55,16 @@ class StowplanWithMoves(Stowplan):
     def _worth_emptying(self, cluster: Cluster, now: int, budget: int) -> Ints:
         pods = cluster.residents[: cluster.slots]
         nodes = np.flatnonzero((pods > 0) & (pods <= min(budget, _MOST_PODS)))
-        hours = self._occupancy.hours_left(cluster, nodes, now) / pods[nodes]
+        hours = self.hours_left(nodes, now) / pods[nodes]
         order = np.argsort(-hours, kind="stable")
         return nodes[order[hours[order] >= self._hours_per_move]]
 
     def _drain(
-        self, cluster: Cluster, room: _Room, slot: int, pods: list[PodRow], now: int
+        self, cluster: Cluster, room: _Room, slot: int, pods: Sequence[PodRow], now: int
     ) -> list[tuple[PodRow, int]]:
         """Targets for all pods of a node; none if one finds no place, or if nothing would be saved."""
         price = int(cluster.price[slot])
-        saved = price * float(self._occupancy.hours_left(cluster, np.array([slot]), now)[0])
+        saved = price * float(self.hours_left(np.array([slot]), now)[0])
         targets: list[tuple[PodRow, int]] = []
         for pod in sorted(pods, key=lambda p: (-p.shape.cpu_millicores, p.index)):
             nodes = room.takes(pod, slot)
@@ -75,7 +74,7 @@ class StowplanWithMoves(Stowplan):
             best = int(cost.argmin())
             target = int(nodes[best])
             saved -= price * self._hours_per_move + float(
-                cluster.price[target] * self._occupancy.hours_added(cluster, pod, nodes[best : best + 1], now)[0]
+                cluster.price[target] * self.hours_added(pod, nodes[best : best + 1], now)[0]
             )
             targets.append((pod, target))
             room.put(pod, target, 1)

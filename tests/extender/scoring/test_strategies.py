@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
+
+import numpy as np
 import pytest
 
-from extender.scoring import DEFAULT_STRATEGY, STRATEGIES, Candidate, strategy_named
+from extender.scoring import DEFAULT_STRATEGY, STRATEGIES, Candidate, expected_cost, strategy_named
 from extender.scoring.price_weighted_best_fit import OPENING
 
 GIB = 2**30
@@ -29,11 +32,19 @@ def candidate(used_cpu: int = 0, used_gib: int = 0, price: int = 200_000, *, occ
         ("most-allocated", candidate(2000, 8), 750),
         ("cheapest", candidate(2000, 8), -200_000),
         # in use: (3 * 250 + 250) / 4 free, in thousandths of the price
-        (DEFAULT_STRATEGY, candidate(2000, 8), -200_000 * 250),
+        ("price-weighted-best-fit", candidate(2000, 8), -200_000 * 250),
         # empty: 15 % of the price, and 85 % of the pod's share of it (a quarter): 150 + 212
-        (DEFAULT_STRATEGY, candidate(occupied=False), -OPENING - 200_000 * 362),
+        ("price-weighted-best-fit", candidate(occupied=False), -OPENING - 200_000 * 362),
         # CPU full (0), memory 12 of 16 GiB free (750): (3 * 750 + 0) / 4 = 562
-        (DEFAULT_STRATEGY, candidate(3000, 0), -200_000 * 562),
+        ("price-weighted-best-fit", candidate(3000, 0), -200_000 * 562),
+        # a quarter of the node stays free: a quarter of half an hour in hundredths of a second
+        (DEFAULT_STRATEGY, candidate(2000, 8), -200_000 * 45_000),
+        # and the node is in use ten minutes longer
+        (DEFAULT_STRATEGY, dataclasses.replace(candidate(2000, 8), added_cs=60_000), -200_000 * 105_000),
+        # CPU full (0), memory 12 of 16 GiB free (3/4): 9/16 of half an hour
+        (DEFAULT_STRATEGY, candidate(3000, 0), -200_000 * 101_250),
+        # empty: as above
+        (DEFAULT_STRATEGY, candidate(occupied=False), -expected_cost.OPENING - 200_000 * 362),
     ],
 )
 def test_values(name: str, given: Candidate, expected: int) -> None:
@@ -76,3 +87,21 @@ def test_every_strategy_takes_a_node_that_names_neither_cpu_nor_memory(name: str
 def test_an_unknown_strategy_is_an_error_that_names_the_known() -> None:
     with pytest.raises(ValueError, match=r"'fastest'.*price-weighted-best-fit, most-allocated"):
         strategy_named("fastest")
+
+
+@pytest.mark.parametrize("occupied", [True, False])
+@pytest.mark.parametrize(("cpu", "gib"), [(0, 0), (1000, 5), (2500, 3), (3000, 12)])
+def test_expected_costs_of_arrays_are_those_of_single_candidates(*, cpu: int, gib: int, occupied: bool) -> None:
+    given = dataclasses.replace(candidate(cpu, gib, occupied=occupied), added_cs=12_345)
+    price, added = np.array([200_000]), np.array([12_345])
+    size = (np.array([4000]), np.array([16 * GIB]))
+    left = (size[0] - cpu - 1000, size[1] - (gib + 4) * GIB)
+
+    if occupied:
+        free = expected_cost.free_shares_of(left[0], size[0], left[1], size[1])
+        costs = expected_cost.costs_in_use(price, added, free)
+    else:
+        asked = expected_cost.asked_shares_of(1000, size[0], 4 * GIB, size[1])
+        costs = expected_cost.costs_of_opening(price, asked)
+
+    assert costs.tolist() == [-strategy_named(DEFAULT_STRATEGY)(given)]

@@ -1,0 +1,221 @@
+"""How much longer pods will stay: survival curves learned from pods that came before, of the same owner where there are any.
+
+Ages are cut into bins. In each bin a group of pods has departures `d` among `n` pods at risk (one that still stands in the bin counts by
+the part of it that it has passed). The hazard is `(d + k * h) / (n + k)`: the Kaplan-Meier estimate, drawn to the hazard `h` of the group
+above (all pods < shape < family < owner) as if that had been seen on `k` pods. Pods that still stand count as at risk, so that nothing but
+the past is used. The survival of a pod of age `a` over the next `t` seconds is `exp(-(H(a + t) - H(a)))`, with `H` the integral of its
+rate.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping, Sequence
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+EDGES: Final[Floats] = np.array(
+    [0, 30, 60, 120, 300, 600, 900, 1200, 1800, 2700, 3600, 5400, 7200, 10_800, 14_400, 21_600, 28_800, 43_200, 64_800, 86_400,
+     129_600, 172_800, 259_200], np.float64
+)  # fmt: skip
+"""Bounds of the bins in seconds, of ages as well as of the time ahead: fine where most pods end, three days in all."""
+WIDTHS: Final[Floats] = np.diff(EDGES)
+BINS: Final = len(WIDTHS)
+_MIDDLES: Final[Floats] = (EDGES[1:] + EDGES[:-1]) / 2
+_PRIOR_PODS: Final = (1.0, 8.0, 0.5)
+"""How many pods at risk the group above is worth: to the first group, to a shape, to an owner."""
+_LARGEST_HAZARD: Final = 0.99
+"""Keeps logarithms finite."""
+_PRIOR_LIFE_S: Final = 14_400.0
+"""Mean life before anything was seen."""
+_MOST_KEPT: Final = 10_000
+"""Curves kept by group and age."""
+MOST_GROUPS: Final = 20_000
+"""Groups remembered: some 8 MB of counts. Beyond it those whose last pod ended longest ago are forgotten."""
+
+
+class Lifetimes:
+    """Counts by group, and the pods that stand. A group is a path of keys, from all pods down to one owner.
+
+    Args:
+        most_groups: groups remembered; those of pods that stand are never forgotten.
+    """
+
+    def __init__(self, most_groups: int = MOST_GROUPS) -> None:
+        self.departed_any = False
+        self._most_groups = most_groups
+        self._rows: dict[tuple[Hashable, ...], int] = {}
+        self._departures = np.zeros((64, BINS))
+        self._exposure = np.zeros((64, BINS))
+        self._parent: list[int] = []
+        self._level: list[int] = []
+        self._seen: list[float] = []
+        """By group, when a pod of it came or went last."""
+        self._alive: dict[Hashable, tuple[int, float]] = {}
+
+    def __len__(self) -> int:
+        return len(self._parent)
+
+    def arrive(self, pod: Hashable, path: Sequence[Hashable], born: float) -> None:
+        """A pod is there since a time."""
+        group = -1
+        for level in range(len(path) + 1):
+            group = self._row(tuple(path[:level]), group, level)
+            self._seen[group] = max(self._seen[group], born)
+        self._alive[pod] = (group, born)
+
+    def depart(self, pod: Hashable, now: float) -> None:
+        """A pod ends by itself; one that is moved does not."""
+        group, born = self._alive.pop(pod)
+        age = max(1.0, now - born)
+        at_risk = np.clip(age - EDGES[:-1], 0, WIDTHS)
+        last = min(int(np.searchsorted(EDGES, age)) - 1, BINS - 1)
+        at_risk[last] = WIDTHS[last]
+        while group >= 0:
+            self._departures[group, last] += 1
+            self._exposure[group] += at_risk
+            self._seen[group] = max(self._seen[group], now)
+            group = self._parent[group]
+        self.departed_any = True
+
+    def forget(self, pod: Hashable) -> None:
+        """A pod is gone of which nothing can be learned."""
+        del self._alive[pod]
+
+    def group(self, pod: Hashable) -> int:
+        """The group of a pod that stands; valid until the next call of `rates`."""
+        return self._alive[pod][0]
+
+    def born(self, pod: Hashable) -> float:
+        """Since when a pod stands."""
+        return self._alive[pod][1]
+
+    def groups(self) -> dict[tuple[Hashable, ...], int]:
+        """Path -> row of `rates`."""
+        return dict(self._rows)
+
+    def rates(self, now: float) -> Floats:
+        """Departures a second by group and bin of age, from all that is known at a time. May forget groups, so rows may change."""
+        if len(self._parent) > self._most_groups:
+            self._forget_groups()
+        exposure = self._exposure[: len(self._parent)].copy()
+        if self._alive:
+            self._add_standing(exposure, now)
+        return self._posterior(exposure)
+
+    def _add_standing(self, exposure: Floats, now: float) -> None:
+        """Add the pods that stand: by group first, then from each level to the one above."""
+        standing = np.array(list(self._alive.values()), np.float64)
+        groups = standing[:, 0].astype(np.int64)
+        order = np.argsort(groups, kind="stable")
+        present, first = np.unique(groups[order], return_index=True)
+        at_risk = np.clip((now - standing[order, 1])[:, None] - EDGES[:-1], 0, WIDTHS)
+        added = np.zeros_like(exposure)
+        added[present] = np.add.reduceat(at_risk, first, 0)
+        levels, parents = np.array(self._level), np.array(self._parent)
+        for level in range(int(levels.max()), 0, -1):
+            rows = np.flatnonzero(levels == level)
+            np.add.at(added, parents[rows], added[rows])
+        exposure += added
+
+    def _posterior(self, exposure: Floats) -> Floats:
+        levels, parents = np.array(self._level), np.array(self._parent)
+        hazard = np.tile(1 - np.exp(-WIDTHS / _PRIOR_LIFE_S), (len(exposure), 1))
+        for level in range(int(levels.max(initial=-1)) + 1):
+            rows = np.flatnonzero(levels == level)
+            prior = hazard[parents[rows]] if level else hazard[rows]
+            k = _PRIOR_PODS[min(level, len(_PRIOR_PODS) - 1)]
+            hazard[rows] = (self._departures[rows] + k * prior) / (exposure[rows] / WIDTHS + k)
+        rates: Floats = -np.log1p(-np.minimum(hazard, _LARGEST_HAZARD)) / WIDTHS
+        return rates
+
+    def _forget_groups(self) -> None:
+        """Keep the groups of pods that stand, those above them, and of the others the half that was seen last."""
+        needed = {group for group, _ in self._alive.values()}
+        by_age = sorted(range(len(self._parent)), key=lambda row: -self._seen[row])
+        needed.update(by_age[: self._most_groups // 2])
+        for row in range(len(self._parent) - 1, -1, -1):  # parents have smaller numbers
+            if row in needed and self._parent[row] >= 0:
+                needed.add(self._parent[row])
+        kept = sorted(needed)
+        new = {old: position for position, old in enumerate(kept)}
+        self._departures, self._exposure = self._departures[kept], self._exposure[kept]
+        self._parent = [new.get(self._parent[row], -1) for row in kept]
+        self._level = [self._level[row] for row in kept]
+        self._seen = [self._seen[row] for row in kept]
+        self._rows = {key: new[row] for key, row in self._rows.items() if row in new}
+        self._alive = {pod: (new[group], born) for pod, (group, born) in self._alive.items()}
+
+    def _row(self, key: tuple[Hashable, ...], parent: int, level: int) -> int:
+        row = self._rows.setdefault(key, len(self._parent))
+        if row == len(self._parent):
+            self._parent.append(parent)
+            self._level.append(level)
+            self._seen.append(float("-inf"))
+            if row >= len(self._departures):
+                self._departures = np.concatenate([self._departures, np.zeros_like(self._departures)])
+                self._exposure = np.concatenate([self._exposure, np.zeros_like(self._exposure)])
+        return row
+
+
+class Expectations:
+    """What was learned up to a moment, frozen: rates by group, and the survival of a pod by its path and age.
+
+    Args:
+        groups: path -> row of `rates`; the empty path, all pods, is there.
+        rates: departures a second by bin of age.
+    """
+
+    def __init__(self, groups: Mapping[tuple[Hashable, ...], int], rates: Floats) -> None:
+        self.rates = rates
+        self._groups = groups
+        self._kept: dict[tuple[int, float], Floats] = {}
+
+    def curve(self, path: Sequence[Hashable], age: float = 0.0, ends_in: float | None = None) -> Floats:
+        """The chance to stand in each bin of the time ahead, by the nearest group of the path of which anything is known.
+
+        Args:
+            path: of the pod.
+            age: seconds.
+            ends_in: seconds until the pod's deadline, if it has one.
+        """
+        key = (self._group(path), age)
+        if key not in self._kept:
+            if len(self._kept) > _MOST_KEPT:
+                self._kept.clear()
+            self._kept[key] = survival(self.rates[[key[0]]], np.array([max(0.0, age)]))[0]
+        learned = self._kept[key]
+        return learned if ends_in is None else learned * known_survival(np.array([ends_in]))[0]
+
+    def _group(self, path: Sequence[Hashable]) -> int:
+        whole = tuple(path)
+        for level in range(len(whole), 0, -1):
+            group = self._groups.get(whole[:level])
+            if group is not None:
+                return group
+        return self._groups[()]
+
+
+def survival(rates: Floats, ages: Floats) -> Floats:
+    """The chance to stand in each bin of the time ahead, one row a pod, from the rates of its group and its age in seconds."""
+    hazard = np.concatenate([np.zeros((len(rates), 1)), np.cumsum(rates * WIDTHS, 1)], 1)
+    passed = _integral(hazard, rates, ages[:, None])
+    chance: Floats = np.exp(passed - _integral(hazard, rates, ages[:, None] + _MIDDLES))
+    return chance
+
+
+def known_survival(remaining: Floats) -> Floats:
+    """The same for pods whose remaining life in seconds is known: the share of each bin in which they stand."""
+    share: Floats = np.clip((remaining[:, None] - EDGES[:-1]) / WIDTHS, 0, 1)
+    return share
+
+
+def _integral(hazard: Floats, rates: Floats, ages: Floats) -> Floats:
+    bins = np.clip(np.searchsorted(EDGES, ages, side="right") - 1, 0, BINS - 1)
+    rows = np.arange(len(rates))[:, None]
+    value: Floats = hazard[rows, bins] + rates[rows, bins] * (ages - EDGES[bins])
+    return value

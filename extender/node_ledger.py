@@ -1,0 +1,159 @@
+"""Nodes in order of what a pod is expected to cost on each: the planner's values, brought up to date with the placements since.
+
+The planner values nodes once a minute; between two publications this adds the pods that were answered for or seen bound, as the
+planner itself does, so that the second pod of a burst finds the node that the first one opened.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Collection, Iterator, Mapping
+from typing import Final
+
+import numpy as np
+
+from extender.lifetimes.kin import Path, keeps_nodes_in_use, path_of
+from extender.lifetimes.node_curves import NodeCurves
+from extender.lifetimes.node_values import NodeValues
+from extender.lifetimes.survival import Expectations
+from extender.node_table import Ints, NodeTable
+from extender.scoring.expected_cost import (
+    asked_shares_of,
+    costs_in_use,
+    costs_of_opening,
+    free_shares_of,
+    hundredths,
+)
+from extender.snapshot import NodeInfo
+from stowplan.model.pod import Pod, PodSignature
+from stowplan.model.resources import Amounts
+
+REMEMBERED: Final = 50_000
+"""Placements kept for the next publication: more than a cluster binds in a minute."""
+_FIRST_LOOK: Final = 64
+"""Nodes sorted at first; the others only where none of these is offered and fits."""
+
+Valued = tuple[str, int]
+"""Node, and the hundredths of a second for which the pod is expected to keep it in use alone."""
+
+
+class NodeLedger:
+    """All nodes with their values. Fed by whoever reads the cache; never raises on unknown nodes."""
+
+    def __init__(self, remembered: int = REMEMBERED) -> None:
+        self.table = NodeTable(self._row_freed)
+        self._published: NodeValues | None = None
+        self._curves: NodeCurves | None = None
+        self._expectations: Expectations | None = None
+        self._placements: deque[tuple[int, str, PodSignature, str]] = deque(maxlen=remembered)
+        self._counted: dict[str, str] = {}
+        """UID -> node, of the pods added since the publication."""
+
+    def update(self, changed: Mapping[str, NodeInfo | None], occupied: Mapping[str, bool]) -> None:
+        """These nodes are new, have changed, or are gone (None)."""
+        for name, info in changed.items():
+            if info is None:
+                self.table.drop(name)
+                continue
+            self.table.put(info, occupied=occupied[name])
+            if not occupied[name] and self._curves is not None:
+                self._curves.clear(self.table.rows[name])
+
+    def use(self, values: NodeValues | None) -> None:
+        """Value by this publication from now on; placements after its generation are added."""
+        if values is None or values is self._published:
+            return
+        self._published = values
+        rows = np.full(max(values.rows.values(), default=-1) + 1, -1, np.int64)
+        for name, row in values.rows.items():
+            rows[row] = self.table.rows.get(name, -1)
+        self._curves, self._expectations = values.curves, values.expectations
+        self._curves.renumber(rows, len(self.table))
+        self._counted = {}
+        for generation, uid, signature, node in self._placements:
+            if generation > values.generation:
+                self._add(uid, signature, node)
+
+    def placed(self, uid: str, signature: PodSignature, node: str, generation: int) -> None:
+        """A pod was answered for, or seen on a node by the event that led to `generation`."""
+        self._placements.append((generation, uid, signature, node))
+        self._add(uid, signature, node)
+
+    def ranked(
+        self, pod: Pod, asked: Amounts, offered: Collection[str], held: Mapping[str, Amounts]
+    ) -> Iterator[Valued]:
+        """Offered nodes with room, the least expected cost first; ties as the nodes came into the table.
+
+        Args:
+            pod: to be placed.
+            asked: its requests.
+            offered: names of nodes.
+            held: requests of pods that were answered for and are not seen there yet, by node.
+        """
+        rows = self._offered(self.table.fitting(asked), offered)
+        if not len(rows):
+            return
+        added = self._added(path_of(pod.signature, pod.uid), rows)
+        costs = self._costs(asked, rows, added, held)
+        few = np.arange(len(rows))
+        if len(rows) > _FIRST_LOOK:
+            few = np.flatnonzero(costs <= np.partition(costs, _FIRST_LOOK)[_FIRST_LOOK])
+            yield from self._in_order(rows, costs, added, few)
+            few = np.flatnonzero(costs > costs[few].max())
+        yield from self._in_order(rows, costs, added, few)
+
+    def _in_order(self, rows: Ints, costs: Ints, added: Ints, chosen: Ints) -> Iterator[Valued]:
+        order = chosen[np.argsort(costs[chosen], kind="stable")]
+        for row, seconds in zip(rows[order].tolist(), added[order].tolist(), strict=True):
+            yield self.table.names[row], seconds
+
+    def _offered(self, rows: Ints, offered: Collection[str]) -> Ints:
+        """Where most nodes are offered, the walk finds out which are not; where few are, sorting the others is not worth it."""
+        if 2 * len(offered) > len(self.table.rows):
+            return rows
+        known = self.table.rows
+        chosen = np.zeros(len(self.table), np.bool_)
+        chosen[[known[name] for name in offered if name in known]] = True
+        return rows[chosen[rows]]
+
+    def added_cs(self, pod: Pod, node: str) -> int:
+        """For one node, what `ranked` says of it; 0 where nothing is known."""
+        row = self.table.rows.get(node)
+        return 0 if row is None else int(self._added(path_of(pod.signature, pod.uid), np.array([row]))[0])
+
+    def _added(self, path: Path, rows: Ints) -> Ints:
+        if self._curves is None or self._expectations is None:
+            return np.zeros(len(rows), np.int64)
+        return hundredths(self._curves.seconds_added(path[-1], self._expectations.curve(path), rows))
+
+    def _costs(self, asked: Amounts, rows: Ints, added: Ints, held: Mapping[str, Amounts]) -> Ints:
+        table = self.table
+        cpu, memory, price = table.allocatable("cpu", rows), table.allocatable("memory", rows), table.price[rows]
+        cpu_asked, memory_asked = asked.get("cpu", 0), asked.get("memory", 0)
+        cpu_left, memory_left = table.free("cpu", rows) - cpu_asked, table.free("memory", rows) - memory_asked
+        occupied = table.occupied[rows]
+        for node, amounts in held.items():
+            position = int(np.searchsorted(rows, table.rows.get(node, -1)))
+            if position < len(rows) and rows[position] == table.rows.get(node):
+                cpu_left[position] -= amounts.get("cpu", 0)
+                memory_left[position] -= amounts.get("memory", 0)
+                occupied[position] = True
+        in_use = costs_in_use(price, added, free_shares_of(cpu_left, cpu, memory_left, memory))
+        if occupied.all():
+            return in_use
+        shares = asked_shares_of(cpu_asked, cpu, memory_asked, memory)
+        return np.where(occupied, in_use, costs_of_opening(price, shares))
+
+    def _add(self, uid: str, signature: PodSignature, node: str) -> None:
+        row = self.table.rows.get(node)
+        if row is None or self._curves is None or self._expectations is None:
+            return
+        if self._counted.get(uid) == node or not keeps_nodes_in_use(signature):
+            return
+        self._counted[uid] = node
+        path = path_of(signature, uid)
+        self._curves.place(row, path[-1], self._expectations.curve(path))
+
+    def _row_freed(self, row: int) -> None:
+        if self._curves is not None:
+            self._curves.clear(row)

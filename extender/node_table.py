@@ -1,0 +1,104 @@
+"""The nodes as arrays, so that all of them can be compared at once. Kept up to date node by node."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from extender.snapshot import NodeInfo
+from stowplan.model.resources import Amounts
+
+Ints = NDArray[np.int64]
+Mask = NDArray[np.bool_]
+_FIRST_ROWS: Final = 64
+
+
+class NodeTable:
+    """One row a node; rows of nodes that are gone are used again. Reading is free, writing is for the cache's reader only.
+
+    Args:
+        freed: told of each row whose node is gone.
+    """
+
+    def __init__(self, freed: Callable[[int], object] = lambda _: None) -> None:
+        self.rows: dict[str, int] = {}
+        self.names: list[str] = []
+        self.price: Ints = np.zeros(_FIRST_ROWS, np.int64)
+        self.occupied: Mask = np.zeros(_FIRST_ROWS, np.bool_)
+        self._usable: Mask = np.zeros(_FIRST_ROWS, np.bool_)
+        self._allocatable: dict[str, Ints] = {}
+        self._free: dict[str, Ints] = {}
+        self._spare: list[int] = []
+        self._freed = freed
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def put(self, info: NodeInfo, *, occupied: bool) -> None:
+        """The node is new or has changed."""
+        node = info.node
+        row = self.rows.get(node.name)
+        if row is None:
+            row = self.rows[node.name] = self._new_row(node.name)
+        for resource in node.allocatable.keys() - self._free.keys():
+            self._free[resource] = np.zeros(len(self.price), np.int64)
+            self._allocatable[resource] = np.zeros(len(self.price), np.int64)
+        for resource, free in self._free.items():
+            offered = node.allocatable.get(resource, 0)
+            self._allocatable[resource][row] = offered
+            free[row] = offered - info.used.get(resource, 0)
+        self.price[row] = node.price_micro_usd_per_hour
+        self.occupied[row] = occupied
+        self._usable[row] = node.ready and not node.unschedulable
+
+    def drop(self, name: str) -> None:
+        """The node is gone. Unknown ones are ignored."""
+        row = self.rows.pop(name, None)
+        if row is not None:
+            self.names[row] = ""
+            self._usable[row] = self.occupied[row] = False
+            self._spare.append(row)
+            self._freed(row)
+
+    def fitting(self, asked: Amounts) -> Ints:
+        """Rows, ascending, of usable nodes with room; a resource that no node names is nowhere."""
+        mask = self._usable[: len(self)].copy()
+        for resource, amount in asked.items():
+            if amount > 0:
+                free = self._free.get(resource)
+                if free is None:
+                    return np.zeros(0, np.int64)
+                mask &= free[: len(self)] >= amount
+        return np.flatnonzero(mask)
+
+    def free(self, resource: str, rows: Ints) -> Ints:
+        """What is free of a resource on some nodes."""
+        known = self._free.get(resource)
+        return np.zeros(len(rows), np.int64) if known is None else known[rows]
+
+    def allocatable(self, resource: str, rows: Ints) -> Ints:
+        """What some nodes offer of a resource."""
+        known = self._allocatable.get(resource)
+        return np.zeros(len(rows), np.int64) if known is None else known[rows]
+
+    def _new_row(self, name: str) -> int:
+        if self._spare:
+            row = self._spare.pop()
+            self.names[row] = name
+            return row
+        self.names.append(name)
+        if len(self.names) > len(self.price):
+            self._grow()
+        return len(self.names) - 1
+
+    def _grow(self) -> None:
+        more = np.zeros(len(self.price), np.int64)
+        self.price = np.concatenate([self.price, more])
+        self.occupied, self._usable = (
+            np.concatenate([m, more.astype(np.bool_)]) for m in (self.occupied, self._usable)
+        )
+        self._free = {name: np.concatenate([values, more]) for name, values in self._free.items()}
+        self._allocatable = {name: np.concatenate([values, more]) for name, values in self._allocatable.items()}

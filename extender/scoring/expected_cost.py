@@ -1,0 +1,94 @@
+"""What a pod is expected to add to the bill of a node, in micro-dollars an hour times hundredths of a second: the default strategy.
+
+Time added: for how long the pod is expected to keep the node in use after all others there have left, at the node's price. Fit: the
+share of the node that stays free, as if it were paid for `FIT_CS` more; the larger free share of CPU and memory counts three quarters, as
+what is free of one alone is stranded. A node in use always comes before one that would have to be opened.
+
+The same integers in two forms: one candidate, and arrays over nodes.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from extender.scoring.strategy import SCALE, Candidate, asked_share
+
+Ints = NDArray[np.int64]
+
+FIT_CS: Final = 180_000
+"""Half an hour in hundredths of a second: for how long capacity that stays free on the chosen node is charged, the weight of best fit."""
+PPM: Final = 1_000_000
+OPENING: Final = 1 << 52
+"""Above any cost, and still exact in a double."""
+EXPECTED_FILL_PERCENT: Final = 85
+"""How full a newly opened node is expected to become; see `extender.scoring.price_weighted_best_fit`."""
+_CS: Final = 100
+
+
+def expected_cost(candidate: Candidate) -> int:
+    """Minus the cost of one candidate."""
+    price = candidate.price_micro_usd_per_hour
+    if not candidate.occupied:
+        return -OPENING - price * _opening_share(asked_share(candidate))
+    shares = [_free_share(candidate, resource) for resource in ("cpu", "memory") if candidate.allocatable.get(resource)]
+    free = (3 * max(shares) + min(shares)) // 4 if shares else PPM
+    return -price * (candidate.added_cs + FIT_CS * free // PPM)
+
+
+def _free_share(candidate: Candidate, resource: str) -> int:
+    capacity = candidate.allocatable[resource]
+    return max(0, capacity - candidate.used.get(resource, 0) - candidate.asked.get(resource, 0)) * PPM // capacity
+
+
+def _opening_share(asked: int) -> int:
+    return ((100 - EXPECTED_FILL_PERCENT) * SCALE + EXPECTED_FILL_PERCENT * asked) // 100
+
+
+def hundredths(seconds: NDArray[np.float64]) -> Ints:
+    """Seconds as whole hundredths."""
+    return np.rint(seconds * _CS).astype(np.int64)
+
+
+def costs_in_use(price: Ints, added_cs: Ints, free: Ints) -> Ints:
+    """The cost on nodes in use.
+
+    Args:
+        price: micro-dollars an hour.
+        added_cs: for how much longer each is expected to be in use.
+        free: of `free_shares_of`.
+    """
+    costs: Ints = price * (added_cs + FIT_CS * free // PPM)
+    return costs
+
+
+def costs_of_opening(price: Ints, asked: Ints) -> Ints:
+    """The cost on nodes not in use, `asked` being the pod's dominant share of each in thousandths."""
+    costs: Ints = OPENING + price * (((100 - EXPECTED_FILL_PERCENT) * SCALE + EXPECTED_FILL_PERCENT * asked) // 100)
+    return costs
+
+
+def free_shares_of(cpu_left: Ints, cpu: Ints, memory_left: Ints, memory: Ints) -> Ints:
+    """What stays free of each node in parts per million: three quarters of the larger share and a quarter of the smaller one.
+
+    A resource of which a node has nothing does not count; `left` is what is free once the pod is there.
+    """
+    shares = [
+        np.maximum(left, 0) * PPM // np.maximum(capacity, 1)
+        for left, capacity in ((cpu_left, cpu), (memory_left, memory))
+    ]
+    one, other = np.where(cpu > 0, shares[0], shares[1]), np.where(memory > 0, shares[1], shares[0])
+    free: Ints = (3 * np.maximum(one, other) + np.minimum(one, other)) // 4
+    return np.where((cpu > 0) | (memory > 0), free, PPM)
+
+
+def asked_shares_of(cpu_asked: int, cpu: Ints, memory_asked: int, memory: Ints) -> Ints:
+    """The pod's dominant share of each node in thousandths; as `extender.scoring.strategy.asked_share`."""
+    shares = [
+        np.where(capacity > 0, asked * SCALE // np.maximum(capacity, 1), 0)
+        for asked, capacity in ((cpu_asked, cpu), (memory_asked, memory))
+    ]
+    share: Ints = np.maximum(*shares)
+    return np.where((cpu > 0) | (memory > 0), share, SCALE)

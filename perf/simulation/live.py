@@ -1,0 +1,156 @@
+"""The live extender on a trace: the real decider and the real planner loop, fed with the events that an API server would send.
+
+A policy of the simulator whose scores are the decider's answers. Nothing is planned ahead (pods come one by one), so what decides is the
+walk by expected cost; the planner only learns and publishes values.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Final
+
+import msgspec
+import numpy as np
+
+from extender.cache import Cache
+from extender.decider import Clocks, Decider
+from extender.feed import NodeFeed, PodFeed
+from extender.lifetimes.node_values import NodeValues
+from extender.metrics import ExtenderMetrics
+from extender.node_ledger import NodeLedger
+from extender.plan import EMPTY_PLAN, Plan
+from extender.planner.child import PlannerLoop
+from extender.planner.messages import Events, Failed, Message, Synced, Valued, decode, encode
+from extender.reservations import Reservations
+from extender.settings import ExtenderSettings
+from extender.slots import SlotLedger
+from extender.wire import ExtenderArgs
+from simulator.cluster import Cluster, Ints
+from simulator.policies.policy import Policy, Scores
+from simulator.trace import PodRow, Trace
+from stowplan.kube.codec import ObjectKey
+from stowplan.kube.projection import SignatureInterner, project_pod
+from stowplan.model.keys import SCHEDULER_NAME
+from stowplan.model.node import Node
+
+_HEADER_BYTES: Final = 4
+
+
+class LiveExtender(Policy):
+    """See the module. For traces without GPUs; every pod has to arrive by itself or with others of its owner.
+
+    Args:
+        epoch_s: Unix time of the trace's zero; Kubernetes takes a creation time of 0 for none.
+    """
+
+    def __init__(self, epoch_s: int = 1_000_000) -> None:
+        self._epoch_s = epoch_s
+        self._now = float(epoch_s)
+        self._values: NodeValues | None = None
+        self._names: dict[int, str] = {}
+        self._opened = 0
+        self._interner = SignatureInterner()
+        self.failures: list[str] = []
+        """What the planner loop complained about."""
+
+    @property
+    def static(self) -> bool:
+        """The decider is asked for every pod."""
+        return False
+
+    def start(self, cluster: Cluster, trace: Trace, seed: int) -> None:
+        """A new extender that sees the cluster's nodes."""
+        del seed
+        reservations = Reservations(lambda: self._now)
+        ledger, nodes, cache = SlotLedger(reservations), NodeLedger(), Cache()
+        self._loop = PlannerLoop(self._receive, lambda: self._now, _no_plan, lambda: self._now)
+        self._node_feed = NodeFeed(cache, self._forward)
+        self._pod_feed = PodFeed(cache, reservations, ledger, self._forward, nodes)
+        self._decider = Decider(
+            settings=ExtenderSettings(),
+            cache=cache,
+            ledger=ledger,
+            reservations=reservations,
+            plan=lambda: EMPTY_PLAN,
+            trouble=lambda: None,
+            metrics=ExtenderMetrics(lambda: self._now),
+            clocks=Clocks(lambda: self._now, lambda: self._now),
+            nodes=nodes,
+            values=lambda: self._values,
+        )
+        self._loop.receive(Synced())
+        if not trace.elastic:
+            for slot in range(cluster.slots):
+                self._open(cluster, slot)
+
+    def scores(self, cluster: Cluster, pod: PodRow, nodes: Ints, now: int) -> Scores:
+        """One for the node that the extender narrows to, zero for the others."""
+        del cluster
+        self._advance(now)
+        names = [self._names[slot] for slot in nodes.tolist()]
+        raw = msgspec.Raw(json.dumps(self._manifest(pod, "")).encode())
+        kept = names if len(names) == 1 else self._decider.filter(ExtenderArgs(raw, names))
+        if len(kept) != 1:
+            raise RuntimeError(f"pod {pod.name}: the extender left {len(kept)} of {len(names)} nodes; one was expected")
+        chosen: Scores = (np.array(names) == kept[0]).astype(np.float64)
+        return chosen
+
+    def placed(self, cluster: Cluster, pod: PodRow, slot: int, now: int) -> None:
+        """The watch shows the pod bound; an opened node first."""
+        self._advance(now)
+        if slot not in self._names:
+            self._open(cluster, slot)
+        manifest = json.dumps(self._manifest(pod, self._names[slot])).encode()
+        self._pod_feed.upsert(project_pod(manifest, self._interner))
+
+    def departed(self, cluster: Cluster, pod: PodRow, slot: int, now: int) -> None:
+        """The watch shows the pod gone, and the node where it was closed."""
+        self._now = float(self._epoch_s + now)
+        self._pod_feed.delete(ObjectKey(pod.namespace, pod.name, str(pod.index)))
+        if not cluster.active[slot]:
+            name = self._names.pop(slot)
+            self._node_feed.delete(ObjectKey("", name, name))
+        self._decider.view()
+
+    def _advance(self, now: int) -> None:
+        self._now = float(self._epoch_s + now)
+        self._loop.tick()
+
+    def _open(self, cluster: Cluster, slot: int) -> None:
+        self._opened += 1
+        row = cluster.types[cluster.kind[slot]]
+        name = self._names[slot] = f"node-{self._opened:06d}"
+        allocatable = {"cpu": row.cpu_millicores, "memory": row.memory_bytes, "pods": row.max_pods}
+        self._node_feed.upsert(Node(name, allocatable, price_micro_usd_per_hour=row.price_micro_usd_per_hour))
+        self._decider.view()
+
+    def _manifest(self, pod: PodRow, node: str) -> dict[str, Any]:
+        """The pod as the API server would send it; the owner is a StatefulSet of the trace's owner's name."""
+        requests = {"cpu": f"{pod.shape.cpu_millicores}m", "memory": str(pod.shape.memory_bytes)}
+        owner = [{"kind": "StatefulSet", "name": pod.owner, "uid": pod.owner, "controller": True}] if pod.owner else []
+        created = np.datetime64(self._epoch_s + pod.arrival_s, "s")
+        return {
+            "metadata": {
+                "name": pod.name, "namespace": pod.namespace, "uid": str(pod.index), "ownerReferences": owner,
+                "creationTimestamp": f"{created}Z",
+            },
+            "spec": {
+                "schedulerName": SCHEDULER_NAME, "nodeName": node,
+                "containers": [{"name": "app", "resources": {"requests": requests}}],
+            },
+        }  # fmt: skip
+
+    def _forward(self, method: str, *arguments: object) -> None:
+        self._loop.receive(Events(((method, arguments),)))
+
+    def _receive(self, message: Message) -> None:
+        """Through the wire format and back: the planner is another process."""
+        match decode(encode(message)[_HEADER_BYTES:]):
+            case Valued(values):
+                self._values = values
+            case Failed(what, error):
+                self.failures.append(f"{what}: {error}")
+
+
+def _no_plan(*_: object, **__: object) -> Plan:
+    return EMPTY_PLAN

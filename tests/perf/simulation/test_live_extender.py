@@ -1,0 +1,75 @@
+"""The live extender places as the simulator's policy does: the decider, fed with watch events and values, against `stowplan`."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+
+from perf.simulation.live import LiveExtender
+from perf.simulation.traces import azure_pods, ec2_type
+from simulator.cluster import Cluster
+from simulator.engine import Outcome, Replay
+from simulator.policies import policy_named
+from simulator.policies.policy import Policy
+from simulator.trace import NodeRow, PodRow, Trace
+from simulator.window import Window
+from tests.support.recorded import demo_trace
+
+
+def placements(trace: Trace, policy: Policy, window: Window | None = None) -> tuple[list[tuple[int, int]], Outcome]:
+    """Pod and slot in order of placement, and the outcome."""
+    found: list[tuple[int, int]] = []
+    inner = policy.placed
+
+    def placed(cluster: Cluster, pod: PodRow, slot: int, now: int) -> None:
+        found.append((pod.index, slot))
+        inner(cluster, pod, slot, now)
+
+    policy.placed = placed  # type: ignore[method-assign]  # an observer of one instance
+    outcome = Replay(trace, policy, window=window, moves=False).run()
+    return found, outcome
+
+
+def azure(pods: int, *, elastic: bool) -> Trace:
+    kind = ec2_type("m5.8xlarge")
+    nodes = (kind,) if elastic else tuple(dataclasses.replace(kind, name=f"node-{n}") for n in range(60))
+    return Trace(nodes, azure_pods(3)[:pods], elastic=elastic, timed=True)
+
+
+@pytest.mark.parametrize("elastic", [True, False])
+def test_placements_on_the_azure_sample_are_those_of_the_simulated_policy(*, elastic: bool) -> None:
+    trace = azure(1200, elastic=elastic)
+    live = LiveExtender()
+
+    simulated, live_placements = placements(trace, policy_named("stowplan"))[0], placements(trace, live)[0]
+
+    assert live.failures == []
+    assert live_placements == simulated
+    assert any(pod.departure_s is not None and pod.departure_s < trace.pods[-1].arrival_s for pod in trace.pods)
+
+
+def test_placements_on_the_demos_trace_are_those_of_the_simulated_policy_and_cost_less() -> None:
+    trace, window = demo_trace()
+    live = LiveExtender()
+
+    simulated, of_policy = placements(trace, policy_named("stowplan"), window)
+    live_placements, of_live = placements(trace, live, window)
+    full = placements(trace, policy_named("most-allocated"), window)[1]
+
+    assert live.failures == []
+    assert live_placements == simulated
+    assert of_live.cost_micro_usd_per_hour == of_policy.cost_micro_usd_per_hour < full.cost_micro_usd_per_hour
+
+
+def test_mixed_types_open_as_in_the_simulation() -> None:
+    """With several types and prices the order of opening matters as well."""
+    kinds = [ec2_type(name) for name in ("m5.2xlarge", "r5.4xlarge", "m5.8xlarge", "c5.4xlarge")]
+    nodes = tuple(NodeRow(f"node-{n}", *_size(kinds[n % 4])) for n in range(120))
+    trace = Trace(nodes, azure_pods(4)[:800], timed=True)
+
+    assert placements(trace, LiveExtender())[0] == placements(trace, policy_named("stowplan"))[0]
+
+
+def _size(kind: NodeRow) -> tuple[int, int, int, str, str, int]:
+    return (kind.cpu_millicores, kind.memory_bytes, 0, "", "", kind.price_micro_usd_per_hour)
