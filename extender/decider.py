@@ -133,7 +133,7 @@ class Decider:
         order = self._ledger.plan.fill_order or self._order()
         nodes = self._nodes if self._strategy is expected_cost else None
         if nodes is not None:
-            changed = {name: snapshot.nodes.get(name) for name in self._cache.changed_nodes()}
+            changed = {name: snapshot.nodes.get(name) for name in sorted(self._cache.changed_nodes())}
             nodes.update(changed, {name: info is not None and is_occupied(info) for name, info in changed.items()})
             nodes.use(self._values())
         return View(snapshot, self._ledger, self._reservations, order, self._strategy, self._classes, nodes)

@@ -21,7 +21,7 @@ from extender.scoring.expected_cost import (
     asked_shares_of,
     costs_in_use,
     costs_of_opening,
-    free_shares_of,
+    free_times,
     hundredths,
 )
 from extender.snapshot import NodeInfo
@@ -90,19 +90,29 @@ class NodeLedger:
             offered: names of nodes.
             held: requests of pods that were answered for and are not seen there yet, by node.
         """
-        rows = self._offered(self.table.fitting(asked), offered)
-        if not len(rows):
-            return
-        added = self._added(path_of(pod.signature, pod.uid), rows)
-        costs = self._costs(asked, rows, added, held)
+        table = self.table
+        rows = self._offered(table.fitting(asked), offered)
+        places = {table.rows[name]: amounts for name, amounts in held.items() if name in table.rows}
+        marked = table.occupied.copy()
+        marked[list(places)] = True
+        occupied = marked[rows]
+        in_use = rows[occupied]
+        if len(in_use):
+            added = self._added(path_of(pod.signature, pod.uid), in_use)
+            yield from self._by_cost(in_use, added, self._costs_in_use(asked, in_use, added, places))
+        empty = rows[~occupied]
+        if len(empty):
+            yield from self._by_cost(empty, np.zeros(len(empty), np.int64), self._costs_of_opening(asked, empty))
+
+    def _by_cost(self, rows: Ints, added: Ints, costs: Ints) -> Iterator[Valued]:
         few = np.arange(len(rows))
         if len(rows) > _FIRST_LOOK:
             few = np.flatnonzero(costs <= np.partition(costs, _FIRST_LOOK)[_FIRST_LOOK])
-            yield from self._in_order(rows, costs, added, few)
+            yield from self._in_order(rows, added, costs, few)
             few = np.flatnonzero(costs > costs[few].max())
-        yield from self._in_order(rows, costs, added, few)
+        yield from self._in_order(rows, added, costs, few)
 
-    def _in_order(self, rows: Ints, costs: Ints, added: Ints, chosen: Ints) -> Iterator[Valued]:
+    def _in_order(self, rows: Ints, added: Ints, costs: Ints, chosen: Ints) -> Iterator[Valued]:
         order = chosen[np.argsort(costs[chosen], kind="stable")]
         for row, seconds in zip(rows[order].tolist(), added[order].tolist(), strict=True):
             yield self.table.names[row], seconds
@@ -126,23 +136,22 @@ class NodeLedger:
             return np.zeros(len(rows), np.int64)
         return hundredths(self._curves.seconds_added(path[-1], self._expectations.curve(path), rows))
 
-    def _costs(self, asked: Amounts, rows: Ints, added: Ints, held: Mapping[str, Amounts]) -> Ints:
+    def _costs_in_use(self, asked: Amounts, rows: Ints, added: Ints, held: Mapping[int, Amounts]) -> Ints:
         table = self.table
-        cpu, memory, price = table.allocatable("cpu", rows), table.allocatable("memory", rows), table.price[rows]
-        cpu_asked, memory_asked = asked.get("cpu", 0), asked.get("memory", 0)
-        cpu_left, memory_left = table.free("cpu", rows) - cpu_asked, table.free("memory", rows) - memory_asked
-        occupied = table.occupied[rows]
-        for node, amounts in held.items():
-            position = int(np.searchsorted(rows, table.rows.get(node, -1)))
-            if position < len(rows) and rows[position] == table.rows.get(node):
-                cpu_left[position] -= amounts.get("cpu", 0)
-                memory_left[position] -= amounts.get("memory", 0)
-                occupied[position] = True
-        in_use = costs_in_use(price, added, free_shares_of(cpu_left, cpu, memory_left, memory))
-        if occupied.all():
-            return in_use
-        shares = asked_shares_of(cpu_asked, cpu, memory_asked, memory)
-        return np.where(occupied, in_use, costs_of_opening(price, shares))
+        left = []
+        for resource in ("cpu", "memory"):
+            taken = np.zeros(len(table), np.int64)
+            for row, amounts in held.items():
+                taken[row] = amounts.get(resource, 0)
+            left.append(table.free(resource, rows) - asked.get(resource, 0) - taken[rows])
+        free = free_times(left[0], table.allocatable("cpu", rows), left[1], table.allocatable("memory", rows))
+        return costs_in_use(table.price[rows], added, free)
+
+    def _costs_of_opening(self, asked: Amounts, rows: Ints) -> Ints:
+        table = self.table
+        cpu, memory = table.allocatable("cpu", rows), table.allocatable("memory", rows)
+        shares = asked_shares_of(asked.get("cpu", 0), cpu, asked.get("memory", 0), memory)
+        return costs_of_opening(table.price[rows], shares)
 
     def _add(self, uid: str, signature: PodSignature, node: str) -> None:
         row = self.table.rows.get(node)

@@ -4,7 +4,8 @@ Time added: for how long the pod is expected to keep the node in use after all o
 share of the node that stays free, as if it were paid for `FIT_CS` more; the larger free share of CPU and memory counts three quarters, as
 what is free of one alone is stranded. A node in use always comes before one that would have to be opened.
 
-The same integers in two forms: one candidate, and arrays over nodes.
+The same integers in two forms: one candidate, and arrays over nodes. Shares are quotients of doubles, which both forms round alike, because
+dividing thousands of large integers takes most of a request's time.
 """
 
 from __future__ import annotations
@@ -20,7 +21,6 @@ Ints = NDArray[np.int64]
 
 FIT_CS: Final = 180_000
 """Half an hour in hundredths of a second: for how long capacity that stays free on the chosen node is charged, the weight of best fit."""
-PPM: Final = 1_000_000
 OPENING: Final = 1 << 52
 """Above any cost, and still exact in a double."""
 EXPECTED_FILL_PERCENT: Final = 85
@@ -33,14 +33,14 @@ def expected_cost(candidate: Candidate) -> int:
     price = candidate.price_micro_usd_per_hour
     if not candidate.occupied:
         return -OPENING - price * _opening_share(asked_share(candidate))
-    shares = [_free_share(candidate, resource) for resource in ("cpu", "memory") if candidate.allocatable.get(resource)]
-    free = (3 * max(shares) + min(shares)) // 4 if shares else PPM
-    return -price * (candidate.added_cs + FIT_CS * free // PPM)
+    times = [_free_cs(candidate, resource) for resource in ("cpu", "memory") if candidate.allocatable.get(resource)]
+    return -price * (candidate.added_cs + ((3 * max(times) + min(times)) // 4 if times else FIT_CS))
 
 
-def _free_share(candidate: Candidate, resource: str) -> int:
+def _free_cs(candidate: Candidate, resource: str) -> int:
     capacity = candidate.allocatable[resource]
-    return max(0, capacity - candidate.used.get(resource, 0) - candidate.asked.get(resource, 0)) * PPM // capacity
+    left = capacity - candidate.used.get(resource, 0) - candidate.asked.get(resource, 0)
+    return int(max(0, left) / capacity * FIT_CS)
 
 
 def _opening_share(asked: int) -> int:
@@ -52,15 +52,15 @@ def hundredths(seconds: NDArray[np.float64]) -> Ints:
     return np.rint(seconds * _CS).astype(np.int64)
 
 
-def costs_in_use(price: Ints, added_cs: Ints, free: Ints) -> Ints:
+def costs_in_use(price: Ints, added_cs: Ints, free_cs: Ints) -> Ints:
     """The cost on nodes in use.
 
     Args:
         price: micro-dollars an hour.
         added_cs: for how much longer each is expected to be in use.
-        free: of `free_shares_of`.
+        free_cs: of `free_times`.
     """
-    costs: Ints = price * (added_cs + FIT_CS * free // PPM)
+    costs: Ints = price * (added_cs + free_cs)
     return costs
 
 
@@ -70,18 +70,24 @@ def costs_of_opening(price: Ints, asked: Ints) -> Ints:
     return costs
 
 
-def free_shares_of(cpu_left: Ints, cpu: Ints, memory_left: Ints, memory: Ints) -> Ints:
-    """What stays free of each node in parts per million: three quarters of the larger share and a quarter of the smaller one.
+def free_times(cpu_left: Ints, cpu: Ints, memory_left: Ints, memory: Ints) -> Ints:
+    """For how long what stays free of each node is charged, in hundredths of a second.
 
-    A resource of which a node has nothing does not count; `left` is what is free once the pod is there.
+    Three quarters of the larger free share of CPU and memory and a quarter of the smaller one; a resource of which a node has nothing does
+    not count. `left` is what is free once the pod is there.
     """
-    shares = [
-        np.maximum(left, 0) * PPM // np.maximum(capacity, 1)
-        for left, capacity in ((cpu_left, cpu), (memory_left, memory))
-    ]
-    one, other = np.where(cpu > 0, shares[0], shares[1]), np.where(memory > 0, shares[1], shares[0])
+    if cpu.all() and memory.all():
+        one, other = _free_times(cpu_left, cpu), _free_times(memory_left, memory)
+    else:
+        of_cpu, of_memory = _free_times(cpu_left, np.maximum(cpu, 1)), _free_times(memory_left, np.maximum(memory, 1))
+        one, other = np.where(cpu > 0, of_cpu, of_memory), np.where(memory > 0, of_memory, of_cpu)
     free: Ints = (3 * np.maximum(one, other) + np.minimum(one, other)) // 4
-    return np.where((cpu > 0) | (memory > 0), free, PPM)
+    return free
+
+
+def _free_times(left: Ints, capacity: Ints) -> Ints:
+    times: Ints = (np.maximum(left, 0) / capacity * FIT_CS).astype(np.int64)
+    return times
 
 
 def asked_shares_of(cpu_asked: int, cpu: Ints, memory_asked: int, memory: Ints) -> Ints:

@@ -14,7 +14,7 @@ from extender.scoring.expected_cost import (
     asked_shares_of,
     costs_in_use,
     costs_of_opening,
-    free_shares_of,
+    free_times,
     hundredths,
 )
 from extender.scoring.fragmentation import Demand, PodMix, unusable
@@ -129,7 +129,7 @@ def _without_gpus(cluster: Cluster, shape: PodShape, nodes: Ints, added_cs: Ints
     """Time added and fit; for an empty node without GPUs the price of opening it."""
     cpu, memory, price = cluster.cpu_capacity[nodes], cluster.memory_capacity[nodes], cluster.price[nodes]
     left = cluster.cpu[nodes] - shape.cpu_millicores, cluster.memory[nodes] - shape.memory_bytes
-    in_use = costs_in_use(price, added_cs, free_shares_of(left[0], cpu, left[1], memory))
+    in_use = costs_in_use(price, added_cs, free_times(left[0], cpu, left[1], memory))
     keeps = (cluster.residents[nodes] > 0) | (cluster.gpu_capacity[nodes] > 0)
     if keeps.all():
         return in_use

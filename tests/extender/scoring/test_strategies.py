@@ -98,7 +98,7 @@ def test_expected_costs_of_arrays_are_those_of_single_candidates(*, cpu: int, gi
     left = (size[0] - cpu - 1000, size[1] - (gib + 4) * GIB)
 
     if occupied:
-        free = expected_cost.free_shares_of(left[0], size[0], left[1], size[1])
+        free = expected_cost.free_times(left[0], size[0], left[1], size[1])
         costs = expected_cost.costs_in_use(price, added, free)
     else:
         asked = expected_cost.asked_shares_of(1000, size[0], 4 * GIB, size[1])
