@@ -114,7 +114,7 @@ def _walk(pod: Pod, asked: Amounts, offered: Collection[str], view: View) -> Ite
     return view.nodes.ranked(pod, asked, offered, {name: amounts for name, amounts in held.items() if amounts})
 
 
-def evaluate(  # noqa: PLR0913 - two that are optional
+def evaluate(
     pod: Pod,
     asked: Amounts,
     name: str,

@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Mapping
 
-from extender.binpacking.instance import Instance, port_refusal
+from extender.binpacking.eligible import port_refusal
+from extender.binpacking.instance import Instance
 from extender.binpacking.refusal import Refusal, RefusalReason
 from extender.binpacking.replica_limits import LimitRule, Scope
 from extender.binpacking.topology import AffinityRule, SpreadRule

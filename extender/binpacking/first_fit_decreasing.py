@@ -18,6 +18,8 @@ from extender.binpacking.prices import total_worth
 _PASSES: Final = 4
 """An item may wait for another (affinity, spread); what is left after this many rounds stays unplaced."""
 _SCALE: Final = 1000
+_OF_KIND: Final = frozenset({"load", "preferences"})
+"""Soft terms that read of a bin only what its kind says, as long as nothing is placed there; the others look at domains or images."""
 _GANG_ATTEMPTS: Final = 8
 """Packings made while groups fall short; the last but one gives up all that still do, so that the cost stays bounded."""
 
@@ -106,7 +108,7 @@ class _Packer:
         left = self.packing.left(item)
         if not left:
             return False
-        heap = [(self._value(item, n, left), n) for n in self._instance.eligible[item] if self.packing.room(item, n)]
+        heap = self._valued(item, left)
         heapq.heapify(heap)
         deferred: list[tuple[Value, int]] = []
         before = left
@@ -128,18 +130,39 @@ class _Packer:
             deferred.clear()
         return left < before
 
+    def _valued(self, item: int, left: int) -> list[tuple[Value, int]]:
+        """The eligible bins with room and their values; those of one kind on which nothing was placed yet share what the kind decides."""
+        bins, packing = self._instance.bins, self.packing
+        own = [term for term in self._terms[item] if term.name not in _OF_KIND]
+        known: dict[int, Value | None] = {}
+        found: list[tuple[Value, int]] = []
+        for node in self._instance.eligible[item]:
+            kind = bins[node].kind
+            if kind < 0 or packing.on_bin.get(node):
+                if packing.room(item, node):
+                    found.append((self._value(item, node, left), node))
+                continue
+            if kind not in known:
+                known[kind] = self._value(item, node, left, _OF_KIND) if packing.room(item, node) else None
+            shared = known[kind]
+            if shared is not None:
+                discomfort = sum(term.marginal(packing, item, node) for term in own) if own else 0
+                found.append(((*shared[:2], shared[2] + discomfort, shared[3], node), node))
+        return found
+
     def _place(self, item: int, node: int) -> None:
         self.packing.add(item, node)
         self._worth_left[node] -= self._worth[item]
         for name, amount in self._instance.items[item].requests.items():
             self._waiting[name] -= amount
 
-    def _value(self, item: int, node: int, left: int) -> Value:
+    def _value(self, item: int, node: int, left: int, only: Collection[str] | None = None) -> Value:
         place = self._instance.bins[node]
         opens = place.empty and not self.packing.on_bin.get(node)
         price = self._price_of_opening(item, node, left) if opens else 0
         leftover = self._worth_left[node] - self._worth[item]
-        discomfort = sum(term.marginal(self.packing, item, node) for term in self._terms[item])
+        terms = [term for term in self._terms[item] if only is None or term.name in only]
+        discomfort = sum(term.marginal(self.packing, item, node) for term in terms)
         return (int(opens), price, discomfort, leftover, node)
 
     def _price_of_opening(self, item: int, node: int, left: int) -> int:
