@@ -27,7 +27,7 @@ class ExtenderSettings:
     offers: int = setting(
         3, "Nodes named for a pod with soft preferences, for the scheduler's scores to choose from.", minimum=1
     )
-    candidates: int = setting(8, "Fitting nodes that the greedy walk compares; more is slower.", minimum=1)
+    candidates: int = setting(16, "Fitting nodes that the greedy walk compares; more is slower.", minimum=1)
     scores: int = setting(5, "Nodes scored by prioritize.", minimum=1, maximum=8)
     retry_window: float = setting(
         10.0,

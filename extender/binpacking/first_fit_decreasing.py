@@ -7,6 +7,7 @@ lowest price for what they would hold.
 from __future__ import annotations
 
 import heapq
+from collections.abc import Collection
 from enum import StrEnum
 from typing import Final
 

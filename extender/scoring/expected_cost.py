@@ -2,7 +2,8 @@
 
 Time added: for how long the pod is expected to keep the node in use after all others there have left, at the node's price. Fit: the
 share of the node that stays free, as if it were paid for `FIT_CS` more; the larger free share of CPU and memory counts three quarters, as
-what is free of one alone is stranded. A node in use always comes before one that would have to be opened.
+what is free of one alone is stranded. A node in use always comes before one that would have to be opened. Latency, weighed against money by
+the class, is a share of the price like what stays free; the arrays leave it out, and the best few are compared one by one.
 
 The same integers in two forms: one candidate, and arrays over nodes. Shares are quotients of doubles, which both forms round alike, because
 dividing thousands of large integers takes most of a request's time.
@@ -32,9 +33,10 @@ def expected_cost(candidate: Candidate) -> int:
     """Minus the cost of one candidate."""
     price = candidate.price_micro_usd_per_hour
     if not candidate.occupied:
-        return -OPENING - price * _opening_share(asked_share(candidate))
+        return -OPENING - price * (_opening_share(asked_share(candidate)) + candidate.latency)
     times = [_free_cs(candidate, resource) for resource in ("cpu", "memory") if candidate.allocatable.get(resource)]
-    return -price * (candidate.added_cs + ((3 * max(times) + min(times)) // 4 if times else FIT_CS))
+    free_cs = (3 * max(times) + min(times)) // 4 if times else FIT_CS
+    return -price * (candidate.added_cs + free_cs + candidate.latency * FIT_CS // SCALE)
 
 
 def _free_cs(candidate: Candidate, resource: str) -> int:
