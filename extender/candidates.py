@@ -33,6 +33,9 @@ class View:
     nodes: NodeLedger | None = None
     """Nodes by expected cost; None where the strategy does not go by it, and `order` is walked."""
 
+    drain: Collection[str] = frozenset()
+    """The plan's drain set."""
+
     @property
     def plan(self) -> Plan:
         """The plan that slots are counted by."""
@@ -111,7 +114,9 @@ def _walk(pod: Pod, asked: Amounts, offered: Collection[str], view: View) -> Ite
     if view.nodes is None:
         return ((name, 0) for name in view.order)
     held = {name: view.reservations.used(name, besides=pod.uid) for name in view.reservations.nodes()}
-    return view.nodes.ranked(pod, asked, offered, {name: amounts for name, amounts in held.items() if amounts})
+    return view.nodes.ranked(
+        pod, asked, offered, {name: amounts for name, amounts in held.items() if amounts}, view.drain
+    )
 
 
 def evaluate(
@@ -141,7 +146,9 @@ def evaluate(
     price = info.node.price_micro_usd_per_hour
     terms = latency_terms(feeling, asked, used, info.node, view.snapshot)
     latency = sum(points for _, points in terms) * feeling.weight_percent // 100
-    value = view.strategy(Candidate(asked, used, info.node.allocatable, price, occupied, latency, added_cs))
+    value = view.strategy(
+        Candidate(asked, used, info.node.allocatable, price, occupied, latency, name in view.drain, added_cs)
+    )
     return Option(name, planned, occupied, value, price, terms)
 
 

@@ -91,6 +91,7 @@ class Decider:
         self._metrics = metrics
         self._clocks = clocks
         self._nodes = nodes or NodeLedger()
+        self._drain: frozenset[str] = frozenset()
         self._values = values
         self._strategy = strategy_named(settings.strategy)
         self._breadth = settings.breadth
@@ -136,7 +137,9 @@ class Decider:
             changed = {name: snapshot.nodes.get(name) for name in sorted(self._cache.changed_nodes())}
             nodes.update(changed, {name: info is not None and is_occupied(info) for name, info in changed.items()})
             nodes.use(self._values())
-        return View(snapshot, self._ledger, self._reservations, order, self._strategy, self._classes, nodes)
+        return View(
+            snapshot, self._ledger, self._reservations, order, self._strategy, self._classes, nodes, self._drain
+        )
 
     def _filter(self, args: ExtenderArgs) -> Sequence[str]:
         pod = self._readable(args)
@@ -221,6 +224,7 @@ class Decider:
         if plan is not self._ledger.plan:
             self._ledger.use(plan)
             self._metrics.published(plan)
+            self._drain = frozenset(plan.drain)
 
     def _order(self) -> Sequence[str]:
         """Our own fill order; it costs a sort of all nodes, and ages gracefully while only pods come and go."""

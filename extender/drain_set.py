@@ -10,8 +10,8 @@ import heapq
 from collections.abc import Iterable, Mapping
 from typing import Final
 
+from extender.binpacking.bins import is_furniture
 from extender.binpacking.eligibility import Eligibility
-from extender.binpacking.instance import is_furniture
 from extender.binpacking.prices import node_price, total_worth
 from extender.snapshot import NodeInfo, Snapshot
 from stowplan.model.disruption import LEAVING_TAINTS

@@ -80,27 +80,35 @@ class NodeLedger:
         self._add(uid, signature, node)
 
     def ranked(
-        self, pod: Pod, asked: Amounts, offered: Collection[str], held: Mapping[str, Amounts]
+        self,
+        pod: Pod,
+        asked: Amounts,
+        offered: Collection[str],
+        held: Mapping[str, Amounts],
+        drain: Collection[str] = (),
     ) -> Iterator[Valued]:
-        """Offered nodes with room, the least expected cost first; ties as the nodes came into the table.
+        """Offered nodes with room: those in use, of them the drain set last, then empty ones; the least expected cost first.
+
+        Ties keep the order in which the nodes came into the table.
 
         Args:
             pod: to be placed.
             asked: its requests.
             offered: names of nodes.
             held: requests of pods that were answered for and are not seen there yet, by node.
+            drain: nodes that are to run empty.
         """
         table = self.table
         rows = self._offered(table.fitting(asked), offered)
         places = {table.rows[name]: amounts for name, amounts in held.items() if name in table.rows}
-        marked = table.occupied.copy()
-        marked[list(places)] = True
-        occupied = marked[rows]
-        in_use = rows[occupied]
-        if len(in_use):
-            added = self._added(path_of(pod.signature, pod.uid), in_use)
-            yield from self._by_cost(in_use, added, self._costs_in_use(asked, in_use, added, places))
-        empty = rows[~occupied]
+        occupied, starved = table.occupied.copy(), np.zeros(len(table.occupied), np.bool_)
+        occupied[list(places)] = True
+        starved[[table.rows[name] for name in drain if name in table.rows]] = True
+        for tier in (rows[occupied[rows] & ~starved[rows]], rows[occupied[rows] & starved[rows]]):
+            if len(tier):
+                added = self._added(path_of(pod.signature, pod.uid), tier)
+                yield from self._by_cost(tier, added, self._costs_in_use(asked, tier, added, places))
+        empty = rows[~occupied[rows]]
         if len(empty):
             yield from self._by_cost(empty, np.zeros(len(empty), np.int64), self._costs_of_opening(asked, empty))
 

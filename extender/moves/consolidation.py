@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from extender.binpacking.instance import is_furniture
+from extender.binpacking.bins import is_furniture
 from extender.binpacking.prices import node_price
 from extender.moves.budgets import Budgets
 from extender.moves.rearrangement import is_empty, place, with_placed, without

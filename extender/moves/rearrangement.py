@@ -10,8 +10,9 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 
+from extender.binpacking.bins import is_furniture
 from extender.binpacking.first_fit_decreasing import first_fit_decreasing
-from extender.binpacking.instance import build_instance, is_furniture
+from extender.binpacking.instance import build_instance
 from extender.binpacking.planning import slots_by_name
 from extender.binpacking.validation import validate
 from extender.snapshot import NodeInfo, Snapshot

@@ -22,8 +22,10 @@ Ints = NDArray[np.int64]
 
 FIT_CS: Final = 180_000
 """Half an hour in hundredths of a second: for how long capacity that stays free on the chosen node is charged, the weight of best fit."""
-OPENING: Final = 1 << 52
-"""Above any cost, and still exact in a double."""
+STARVING: Final = 1 << 52
+"""Above any cost: nodes of the drain set come after all others in use."""
+OPENING: Final = 1 << 53
+"""Above that, and still exact in a double."""
 EXPECTED_FILL_PERCENT: Final = 85
 """How full a newly opened node is expected to become; see `extender.scoring.price_weighted_best_fit`."""
 _CS: Final = 100
@@ -36,7 +38,8 @@ def expected_cost(candidate: Candidate) -> int:
         return -OPENING - price * (_opening_share(asked_share(candidate)) + candidate.latency)
     times = [_free_cs(candidate, resource) for resource in ("cpu", "memory") if candidate.allocatable.get(resource)]
     free_cs = (3 * max(times) + min(times)) // 4 if times else FIT_CS
-    return -price * (candidate.added_cs + free_cs + candidate.latency * FIT_CS // SCALE)
+    cost = price * (candidate.added_cs + free_cs + candidate.latency * FIT_CS // SCALE)
+    return -cost - STARVING if candidate.starved else -cost
 
 
 def _free_cs(candidate: Candidate, resource: str) -> int:

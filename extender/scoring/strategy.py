@@ -25,6 +25,8 @@ class Candidate:
     """Whether pods other than DaemonSets' stand there: such a node is paid for anyway, an empty one could go away."""
     latency: int = 0
     """What the node costs the pod in latency, as thousandths of the node's price: points times the class's weight against money."""
+    starved: bool = False
+    """Whether the node is in the drain set: it is to run empty, so others in use come first."""
     added_cs: int = 0
     """Expected hundredths of a second for which the node would be in use for this pod alone; 0 where nothing is known."""
 

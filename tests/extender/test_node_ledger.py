@@ -114,3 +114,11 @@ def test_a_node_that_goes_leaves_nothing_to_the_one_that_takes_its_row() -> None
     assert empty == pytest.approx(360_000, rel=0.2)  # an hour, as on an empty node
     nodes.update({"unknown": None}, {"unknown": False})
     assert nodes.added_cs(pod("new", WEB), "a") == 0
+
+
+def test_nodes_that_are_to_run_empty_come_last_among_those_in_use() -> None:
+    nodes = ledger(info(node("empty")), info(node("light"), {WEB: 1}), info(node("full"), {WEB: 3}))
+
+    found = nodes.ranked(pod("new", WEB), dict(WEB.requests), ["empty", "light", "full"], {}, {"full", "unknown"})
+
+    assert [name for name, _ in found] == ["light", "full", "empty"]

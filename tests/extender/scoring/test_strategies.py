@@ -43,6 +43,13 @@ def candidate(used_cpu: int = 0, used_gib: int = 0, price: int = 200_000, *, occ
         (DEFAULT_STRATEGY, dataclasses.replace(candidate(2000, 8), added_cs=60_000), -200_000 * 105_000),
         # CPU full (0), memory 12 of 16 GiB free (3/4): 9/16 of half an hour
         (DEFAULT_STRATEGY, candidate(3000, 0), -200_000 * 101_250),
+        # latency is a share of the price, a tenth of half an hour here; a node of the drain set comes after all others in use
+        (DEFAULT_STRATEGY, dataclasses.replace(candidate(2000, 8), latency=100), -200_000 * 63_000),
+        (
+            DEFAULT_STRATEGY,
+            dataclasses.replace(candidate(2000, 8), starved=True),
+            -expected_cost.STARVING - 200_000 * 45_000,
+        ),
         # empty: as above
         (DEFAULT_STRATEGY, candidate(occupied=False), -expected_cost.OPENING - 200_000 * 362),
     ],
