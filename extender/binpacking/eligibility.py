@@ -7,11 +7,12 @@ unready node is never planned, even for a pod that tolerates it.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 
 from extender.binpacking.refusal import Refusal, RefusalReason
 from stowplan.model.node import Node
 from stowplan.model.pod import PodSignature
-from stowplan.model.selectors import untolerated
+from stowplan.model.selectors import Taint, untolerated
 
 _NOT_READY = Refusal(RefusalReason.NOT_READY)
 _TAINT = Refusal(RefusalReason.UNTOLERATED_TAINT)
@@ -47,6 +48,51 @@ def names_nodes(signature: PodSignature) -> bool:
     """Whether a term selects nodes by name (`matchFields`), so that equal nodes are not equal to this pod."""
     preferred = tuple(preference.term for preference in signature.preferred_nodes)
     return any(term.fields for term in (signature.required_nodes or ()) + preferred)
+
+
+@dataclass(frozen=True, slots=True)
+class NodeFace:
+    """All that static checks read of a node; nodes with one face get one verdict."""
+
+    usable: bool
+    taints: tuple[Taint, ...]
+    labels: tuple[tuple[str, str], ...]
+
+
+def face(node: Node, keys: frozenset[str]) -> NodeFace:
+    """The face of a node, with only the labels in `keys`."""
+    labels = tuple((key, node.labels[key]) for key in sorted(keys) if key in node.labels)
+    return NodeFace(node.ready and not node.unschedulable, node.taints, labels)
+
+
+class Eligibility:
+    """Static verdicts, computed once per signature and node face."""
+
+    def __init__(self, signatures: Iterable[PodSignature]) -> None:
+        known = tuple(signatures)
+        self._keys = selector_keys(known).union(*(topology_keys(s) for s in known))
+        self._faces: dict[str, NodeFace] = {}
+
+    def verdicts(self, signature: PodSignature, nodes: Iterable[Node]) -> list[Refusal | None]:
+        """For every node the refusal, or None where nothing static stands against the pod."""
+        by_name = names_nodes(signature)
+        known: dict[NodeFace, Refusal | None] = {}
+        verdicts: list[Refusal | None] = []
+        for node in nodes:
+            if by_name:
+                verdicts.append(check(signature, node))
+                continue
+            key = self._face(node)
+            if key not in known:
+                known[key] = check(signature, node)
+            verdicts.append(known[key])
+        return verdicts
+
+    def _face(self, node: Node) -> NodeFace:
+        found = self._faces.get(node.name)
+        if found is None:
+            found = self._faces[node.name] = face(node, self._keys)
+        return found
 
 
 def check(signature: PodSignature, node: Node) -> Refusal | None:
