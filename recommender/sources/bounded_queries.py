@@ -104,9 +104,8 @@ class BoundedQueries:
         cpu = await ask(queries.cpu)
         if not cpu:
             return Extract()
-        rest = [queries.measured_at, queries.memory(self._step_s), queries.throttled, queries.periods]
-        measured_at, memory, throttled, periods = [await ask(query) for query in rest]
-        readings = Readings(cpu, measured_at, memory, throttled, periods)
+        rest = [queries.measured_at, queries.memory(self._step_s), queries.throttled, queries.periods, queries.started]
+        readings = Readings(start_s, cpu, *[await ask(query) for query in rest])
         try:
             return extract(readings, max(LONGEST_S, 3 * self._step_s), delivered)
         except ValueError as error:

@@ -14,6 +14,7 @@ CPU: Final = "container_cpu_usage_seconds_total"
 MEMORY: Final = "container_memory_working_set_bytes"
 THROTTLED: Final = "container_cpu_cfs_throttled_periods_total"
 PERIODS: Final = "container_cpu_cfs_periods_total"
+STARTED: Final = "container_start_time_seconds"
 _CONTAINERS: Final = ('container!=""', 'container!="POD"', 'pod!=""', 'cpu=~"(total)?"')
 """Neither cgroups of whole pods nor pause containers; of kubelets that still split CPU by core, the total."""
 _BY: Final = "namespace, pod, container"
@@ -44,7 +45,7 @@ def check_selector(text: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Queries:
-    """The five queries of one scope.
+    """The six queries of one scope.
 
     Counters are kept apart by the cgroup (`id`), which is another for each start of a container, and taken together over whoever else
     scraped the same (replicas of Prometheus, two jobs): of a counter and of its time the largest belong to the same reading.
@@ -87,6 +88,11 @@ class Queries:
     def periods(self) -> str:
         """CFS periods, cumulated."""
         return self._latest(PERIODS)
+
+    @property
+    def started(self) -> str:
+        """When the container was started, Unix seconds."""
+        return self._latest(STARTED)
 
     def _latest(self, metric: str) -> str:
         return f"max by ({_BY}, id) ({metric}{{{self.matchers}}})"

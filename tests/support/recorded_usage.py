@@ -95,6 +95,12 @@ def exposition(recording: Recording, faults: Faults, t_s: int, replica: str = ""
     container = f'container="server",id="{cgroup}",image="fake",{of}{more}'
     yield "container_cpu_usage_seconds_total", f'{container},cpu="total"', used
     yield "container_memory_working_set_bytes", container, recording.memory_at(t_s)
+    incarnation = faults.incarnation(t_s)
+    yield (
+        "container_start_time_seconds",
+        container,
+        float(faults.restarts[incarnation - 1] if incarnation else recording.times[0] - 7200),
+    )
     yield "container_cpu_cfs_periods_total", container, periods
     yield "container_cpu_cfs_throttled_periods_total", container, periods * THROTTLED_SHARE
     # The cgroup of the whole pod and its pause container; counted in, they would be seen at once.

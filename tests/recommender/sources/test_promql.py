@@ -23,7 +23,7 @@ def test_anything_else_is_refused_by_name(text: str) -> None:
 
 def test_the_selector_is_part_of_every_query() -> None:
     queries = Queries('cluster="a"', ("bank", "shop"))
-    every = [queries.cpu, queries.measured_at, queries.memory(300), queries.throttled, queries.periods]
+    every = [queries.cpu, queries.measured_at, queries.memory(300), queries.throttled, queries.periods, queries.started]
     assert all('namespace=~"bank|shop",cluster="a"}' in query for query in every)
     assert all('container!="",container!="POD"' in query for query in every)
 

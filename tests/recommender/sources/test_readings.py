@@ -22,10 +22,17 @@ def readings(
     memory: dict[float, float] | None = None,
     throttled: dict[float, float] | None = None,
     periods: dict[float, float] | None = None,
+    started: dict[float, float] | None = None,
 ) -> Readings:
     bare = Labels("shop", "web-0", "app")
     return Readings(
-        series(cpu), series(measured_at), series(memory or {}, bare), series(throttled or {}), series(periods or {})
+        60,
+        series(cpu),
+        series(measured_at),
+        series(memory or {}, bare),
+        series(throttled or {}),
+        series(periods or {}),
+        series(started or {}),
     )
 
 
@@ -77,3 +84,33 @@ def test_no_periods_say_nothing_about_throttling() -> None:
     (sample,) = extract(readings({60: 1, 120: 2}, {60: 60, 120: 120}, None, still, still), 3600, {}).samples
     assert math.isnan(sample.throttled)
     assert math.isnan(sample.memory)
+
+
+def test_the_start_of_a_container_is_a_reading_of_zero() -> None:
+    # Started at 100, read once at 118: 1.8 core-s in 18 s, of 180 periods 45 throttled. A short job is seen by one reading.
+    found = extract(readings({120: 1.8}, {120: 118}, None, {120: 45}, {120: 180}, {120: 100}), 3600, {})
+    (sample,) = found.samples
+    assert (sample.t_s, sample.window_s) == (118, 18)
+    assert sample.cpu == pytest.approx(100.0)
+    assert sample.throttled == pytest.approx(0.25)
+    assert found.resets == 0
+
+
+def test_a_start_that_was_seen_before_or_long_ago_is_none() -> None:
+    seen = extract(readings({60: 5, 120: 11}, {60: 60, 120: 120}, started={60: 10, 120: 10}), 3600, {})
+    assert [(s.t_s, s.window_s) for s in seen.samples] == [(120, 60)]
+    old = extract(readings({120: 11000}, {120: 120.0}, started={120: -3600.0}), 3600, {})
+    assert old.samples == []
+
+
+def test_a_restart_within_one_series_is_cut_at_the_start() -> None:
+    # Where the cgroup is not kept: read at 60 and 120, started again at 150, read at 180 (3 core-s in 30 s) and 240.
+    cpu = {60.0: 600.0, 120.0: 606.0, 180.0: 3.0, 240.0: 9.0}
+    started = {60.0: -9000.0, 120.0: -9000.0, 180.0: 150.0, 240.0: 150.0}
+    found = extract(readings(cpu, {at: at for at in cpu}, started=started), 3600, {})
+    assert [(s.t_s, s.window_s, round(s.cpu, 6)) for s in found.samples] == [
+        (120, 60, 100),
+        (180, 30, 100),
+        (240, 60, 100),
+    ]
+    assert found.resets == 0
