@@ -10,9 +10,10 @@ from aiohttp import web
 
 from extender.cache import Cache
 from extender.decider import FILTER, PRIORITIZE, Decider
-from extender.explain import explain_decision, explain_plan
+from extender.explain import explain_decision, explain_plan, explain_waiting
 from extender.metrics import ExtenderMetrics
 from extender.wire import ExtenderArgs, WireError, decode_args, encode_filter_result, encode_host_priorities
+from stowplan.model.pod import Pod
 from stowplan.serving.http import make_app
 
 MAX_BODY_BYTES = 8 * 1024 * 1024
@@ -49,6 +50,10 @@ def extender_app(
             found = decider.decisions.by_name(request.match_info["namespace"], request.match_info["name"])
         else:
             found = decider.decisions.by_uid(request.query.get("uid", ""))
+        waiting = _waiting(cache, request)
+        if waiting is not None and (found is None or waiting.unschedulable):
+            answer = explain_waiting(waiting, decider.view().plan)
+            return web.Response(body=msgspec.json.encode(answer), content_type=_JSON)
         if found is None:
             missing = {"error": "no decision about this pod is remembered; it may be too old, or never asked about"}
             return web.Response(body=msgspec.json.encode(missing), status=404, content_type=_JSON)
@@ -70,3 +75,11 @@ def extender_app(
         ]
     )
     return app
+
+
+def _waiting(cache: Cache, request: web.Request) -> Pod | None:
+    """The waiting pod that is asked about, by name or UID."""
+    if "name" not in request.match_info:
+        return next((pod for pod in cache.waiting() if pod.uid == request.query.get("uid")), None)
+    wanted = request.match_info["namespace"], request.match_info["name"]
+    return next((pod for pod in cache.waiting() if (pod.namespace, pod.name) == wanted), None)

@@ -9,6 +9,7 @@ from extender.candidates import Option
 from extender.decision_log import Decision
 from extender.outcomes import Outcome
 from extender.plan import Plan
+from stowplan.model.pod import Pod
 from stowplan.model.quantity import format_amount
 
 _MICRO: Final = 1_000_000
@@ -109,6 +110,17 @@ def explain_plan(plan: Plan) -> dict[str, Any]:
             }
             for signature, nodes in islice(plan.slots.items(), _MOST_SLOTS)
         ],
+        "rescues": [
+            {
+                "namespace": found.signature.namespace,
+                "owner": found.signature.owner_key,
+                "node": found.node,
+                "moves": [
+                    {"namespace": p.namespace, "pod": p.name, "from": p.node_name, "to": n} for p, n in found.moves
+                ],
+            }
+            for found in plan.rescues
+        ],
         "unplaced": [
             {
                 "namespace": unplaced.signature.namespace,
@@ -120,6 +132,27 @@ def explain_plan(plan: Plan) -> dict[str, Any]:
             }
             for unplaced in plan.unplaced
         ],
+    }
+
+
+def explain_waiting(pod: Pod, plan: Plan) -> dict[str, Any]:
+    """What the plan says of a pod that waits and was never asked about, because the scheduler has found no node for it."""
+    unplaced = next((one for one in plan.unplaced if one.signature == pod.signature), None)
+    found = next((one for one in plan.rescues if one.signature == pod.signature), None)
+    sentence = f"{pod.namespace}/{pod.name} waits"
+    if unplaced is not None:
+        short = "".join(f", {shortfall}" for shortfall in unplaced.shortfalls)
+        sentence += f": {unplaced.reason} on {unplaced.nodes} nodes{short}"
+    if found is not None:
+        sentence += f"; {found}"
+    return {
+        "uid": pod.uid,
+        "namespace": pod.namespace,
+        "name": pod.name,
+        "outcome": "waiting",
+        "unschedulable": pod.unschedulable,
+        "rescuable": found is not None,
+        "why": sentence + ".",
     }
 
 

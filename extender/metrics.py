@@ -63,6 +63,9 @@ class ExtenderMetrics:
             ["event"],
             registry=to,
         )
+        self.evictions = Counter(
+            "stowplan_extender_rescue_evictions", "Evictions asked for to rescue a pod.", ["outcome"], registry=to
+        )
         self._plan_metrics(to)
 
     def _plan_metrics(self, to: CollectorRegistry) -> None:
@@ -76,6 +79,9 @@ class ExtenderMetrics:
         self.placed = Gauge("stowplan_plan_placed_pods", "Pods with a slot.", registry=to)
         self.unplaced = Gauge("stowplan_plan_unplaced_pods", "Pods that the plan could not place.", registry=to)
         self.drain = Gauge("stowplan_plan_drain_nodes", "Nodes in use that are starved to run empty.", registry=to)
+        self.rescuable = Gauge(
+            "stowplan_plan_rescuable_pods", "Unplaced pods for which a rearrangement would make room.", registry=to
+        )
         self.generation = Gauge("stowplan_plan_generation", "Cache generation the plan was made from.", registry=to)
         self.source = Gauge("stowplan_plan_source", "1 at the plan's source.", ["source"], registry=to)
         age = Gauge("stowplan_plan_age_seconds", "Seconds since the plan came; -1 before the first.", registry=to)
@@ -98,6 +104,8 @@ class ExtenderMetrics:
         self.placed.set(plan.placed)
         self.unplaced.set(sum(unplaced.count for unplaced in plan.unplaced))
         self.drain.set(len(plan.drain))
+        helped = {found.signature for found in plan.rescues}
+        self.rescuable.set(sum(unplaced.count for unplaced in plan.unplaced if unplaced.signature in helped))
         self.generation.set(plan.generation)
         for source in {*SOURCES, plan.source}:
             self.source.labels(source).set(source == plan.source)

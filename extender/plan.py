@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from extender.guidance import NO_GUIDANCE, Guidance
-from stowplan.model.pod import PodSignature
+from stowplan.model.pod import Pod, PodSignature
 from stowplan.model.resources import Shortfall
 
 
@@ -23,6 +23,20 @@ class Unplaced:
 
 
 @dataclass(frozen=True, slots=True)
+class Rescue:
+    """One pod of a signature that fits nowhere would fit on `node` if these pods moved to those nodes (`extender.moves.rescue`)."""
+
+    signature: PodSignature
+    node: str
+    moves: tuple[tuple[Pod, str], ...]
+    """Pod and the node on which it fits then; the scheduler decides in the end."""
+
+    def __str__(self) -> str:
+        moved = ", ".join(f"{pod.namespace}/{pod.name} to {target}" for pod, target in self.moves)
+        return f"it would fit on {self.node} if moved were: {moved}"
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """Slots by signature, and how good they are."""
 
@@ -34,6 +48,8 @@ class Plan:
     """All schedulable nodes, those to fill first at the front and those to starve (empty, dear) at the end."""
     drain: tuple[str, ...] = ()
     """The drain set: nodes in use that come last among those, so that they run empty (`extender.drain_set`)."""
+    rescues: tuple[Rescue, ...] = ()
+    """Rearrangements that would make room for pods that are unplaced."""
     unplaced: tuple[Unplaced, ...] = ()
     source: str = "greedy"
     """`cp-sat` or `greedy`: which incumbent was published."""

@@ -7,7 +7,7 @@ import gc
 import logging
 import socket
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from functools import partial
 from typing import Any, Final
 
@@ -20,6 +20,7 @@ from extender.decider import Clocks, Decider
 from extender.feed import ClassFeed, NamespaceFeed, NodeFeed, PodFeed, give_up_overdue
 from extender.leadership import Leadership
 from extender.metrics import ExtenderMetrics
+from extender.moves.rescuing import Rescuer
 from extender.node_ledger import NodeLedger
 from extender.nomination.loop import Nominator
 from extender.nomination.writing import NominationWriter
@@ -104,11 +105,22 @@ class ExtenderService:
             values=lambda: self._planner.values,
         )
 
+        leadership = Leadership(api, socket.gethostname(), time.monotonic)
+        self._rescuer = Rescuer(
+            api,
+            self._cache,
+            lambda: self._planner.current,
+            self._reservations,
+            leadership,
+            mode=settings.rescue,
+            count=lambda outcome: self._metrics.evictions.labels(outcome.value).inc(),
+            clock=time.monotonic,
+        )
         self._nominator = Nominator(
             self._cache,
             self._decider.view,
             NominationWriter(api),
-            Leadership(api, socket.gethostname(), time.monotonic),
+            leadership,
             count=lambda event: self._metrics.nominations.labels(event.value).inc(),
             clock=time.monotonic,
             per_second=settings.nominations_per_second,
@@ -128,7 +140,8 @@ class ExtenderService:
             heartbeat(),
         ]
         if self._settings.nominate:
-            background.append(self._nominate())
+            background.append(self._once_synced(self._nominator.run()))
+        background.append(self._once_synced(self._rescuer.run()))
         tasks = [asyncio.create_task(work) for work in background]
         await self._planner.start()
         try:
@@ -140,10 +153,10 @@ class ExtenderService:
             await self._nominator.stop()
             await self._planner.stop()
 
-    async def _nominate(self) -> None:
+    async def _once_synced(self, work: Coroutine[Any, Any, None]) -> None:
         for reflector in (self._nodes, self._pods, self._namespaces):
             await reflector.wait_synced()
-        await self._nominator.run()
+        await work
 
     def _use_classes(self, classes: Mapping[str, WorkloadClass]) -> None:
         self._planner.set_classes(classes)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from extender.moves.rescuing import Mode as RescueMode
 from extender.narrowing import Breadth
 from extender.reservations import TTL_SECONDS
 from extender.scheduler_config import DEFAULT_CHANNEL, Channel
@@ -72,6 +73,10 @@ class ExtenderSettings:
         doc="Whether waiting pods are nominated to their planned node (status.nominatedNodeName; Kubernetes 1.35 and newer).",
     )
     nominations_per_second: int = setting(50, "Most writes of nominations.", unit="1/s", minimum=1)
+    rescue: RescueMode = setting(
+        "off",
+        "Whether pods in the way of one that fits nowhere are evicted, where a rearrangement makes room: off, dry-run or evict.",
+    )
     supervise: bool = setting(default=True, doc="Whether a parent process replaces the server when it hangs.")
     drain_seconds: float = setting(1.0, "How long to go on answering after SIGTERM.", unit="s", minimum=0)
     log_level: str = setting("info", "debug, info, warning or error.")

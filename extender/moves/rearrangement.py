@@ -1,6 +1,6 @@
 """A snapshot with pods taken away or put elsewhere, and whether a few pods fit somewhere: what all moves are judged by.
 
-Placements are made by the greedy packer and checked by the independent validator; nodes that are empty are not used, as opening one to
+Placements are made by the greedy packer and checked by the independent validator. Empty nodes are used on request only: opening one to
 empty another saves nothing.
 """
 
@@ -24,20 +24,28 @@ Placement = Mapping[str, str]
 
 
 def place(
-    pods: Sequence[Pod], snapshot: Snapshot, classes: Mapping[str, WorkloadClass], besides: Collection[str] = ()
+    pods: Sequence[Pod],
+    snapshot: Snapshot,
+    classes: Mapping[str, WorkloadClass],
+    besides: Collection[str] = (),
+    *,
+    opening: bool = False,
 ) -> Placement | None:
-    """Nodes in use for all the pods at once, or None where not all of them fit.
+    """Nodes for all the pods at once, or None where not all of them fit.
 
     Args:
         pods: none of them stands in the snapshot.
         snapshot: the cluster without them.
         classes: workload classes.
         besides: nodes that must not take them.
+        opening: whether empty nodes may take them, too.
     """
     if any(pod.signature.unplannable for pod in pods):
         return None
     wanted = dict(Counter(pod.signature for pod in pods))
-    allowed = {n: i if _takes(i) and n not in besides else _closed(i) for n, i in snapshot.nodes.items()}
+    allowed = {
+        n: i if (opening or not is_empty(i)) and n not in besides else _closed(i) for n, i in snapshot.nodes.items()
+    }
     asked = replace(snapshot, nodes=allowed, pending=wanted, expected={})
     slots = slots_by_name(first_fit_decreasing(build_instance(asked, classes)))
     verdict = validate(asked, slots)
@@ -59,10 +67,6 @@ def with_placed(snapshot: Snapshot, pods: Iterable[Pod], placement: Placement) -
 def is_empty(info: NodeInfo) -> bool:
     """Whether nothing but furniture stands on the node."""
     return all(is_furniture(signature) for signature in info.residents)
-
-
-def _takes(info: NodeInfo) -> bool:
-    return info.node.ready and not info.node.unschedulable and not is_empty(info)
 
 
 def _closed(info: NodeInfo) -> NodeInfo:

@@ -17,8 +17,10 @@ from collections.abc import Callable
 from typing import Final
 
 from extender.binpacking.planning import make_plan
+from extender.binpacking.refusal import RefusalReason
 from extender.drain_set import drain_set, starved
-from extender.plan import Plan
+from extender.moves.rescue import rescue
+from extender.plan import Plan, Rescue
 from extender.planner.coverage import covers
 from extender.planner.demand import Publish, plan_demand
 from extender.planner.lives import Lives
@@ -48,6 +50,10 @@ _SCHEDULED_PER_S: Final = 100
 _LEAST_SOLVER_S: Final = 0.05
 _NOTHING_WAITS_S: Final = 2.0
 """Between two plans while no pod waits: only the fill order may change."""
+_RESCUE_S: Final = 5.0
+"""Between two searches for rearrangements."""
+_MOST_RESCUES: Final = 3
+"""Signatures for which one is looked for in a search, the first that are unplaced."""
 _RENEW_S: Final = 2.0
 """After this time a plan is made anew even where the last one still has a slot for every pod."""
 
@@ -80,6 +86,7 @@ class PlannerLoop:
         self._synced = False
         self._last: tuple[Plan, Snapshot] | None = None
         self._last_at = -_NOTHING_WAITS_S
+        self._rescued_at = -_RESCUE_S
         self._drain: tuple[str, ...] = ()
 
     def receive(self, message: Message) -> None:
@@ -135,8 +142,19 @@ class PlannerLoop:
         plan = self._plan(snapshot)
         self._last_at = self._clock()
         if plan is not None:
+            plan = dataclasses.replace(plan, rescues=self._rescues(plan, snapshot))
             self._last = (plan, snapshot)
             self._publish(plan, snapshot)
+
+    def _rescues(self, plan: Plan, snapshot: Snapshot) -> tuple[Rescue, ...]:
+        """Looked for at intervals: it takes as long as some plans, and pods that fit nowhere wait anyway."""
+        if not plan.unplaced or self._clock() - self._rescued_at < _RESCUE_S:
+            return self._last[0].rescues if plan.unplaced and self._last else ()
+        self._rescued_at = self._clock()
+        short = [u.signature for u in plan.unplaced if u.reason == RefusalReason.INSUFFICIENT_RESOURCES.value]
+        pods = list(self._mirror.pods())
+        found = (rescue(signature, snapshot, pods, self._classes) for signature in short[:_MOST_RESCUES])
+        return tuple(one for one in found if one is not None)
 
     def _publish(self, plan: Plan, snapshot: Snapshot) -> None:
         order = starved(plan.fill_order, self._drain, snapshot)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterable
 from typing import Any, Final
 
 from extender.cache import Cache
@@ -70,6 +71,10 @@ class Mirror:
     def generation(self) -> int:
         """Of the cache here; an event that does not move it changes nothing that a plan reads."""
         return self._cache.generation
+
+    def pods(self) -> Iterable[Pod]:
+        """All pods known here."""
+        return self._cache.pods()
 
     def snapshot(self) -> Snapshot:
         """The cluster as far as it is known here."""

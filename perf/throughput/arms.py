@@ -35,6 +35,9 @@ class Arm:
         return self.channel != "off"
 
 
+_NOMINATE: Final = ("--nominate=true", "--nominations-per-second=500")
+"""With the prioritize verb beside it: a nominated pod then costs no call, and one that is not is scored."""
+
 ARMS: Final = {
     arm.name: arm
     for arm in (
@@ -44,6 +47,8 @@ ARMS: Final = {
         Arm("narrow-all", ALL, "narrow"),
         Arm("prioritize", SAMPLED, "prioritize"),
         Arm("prioritize-all", ALL, "prioritize"),
+        Arm("nominate", SAMPLED, "prioritize", _NOMINATE),
+        Arm("nominate-all", ALL, "prioritize", _NOMINATE),
         Arm("greedy", SAMPLED, "narrow", ("--planner=false",)),
         Arm("greedy-all", ALL, "narrow", ("--planner=false",)),
     )

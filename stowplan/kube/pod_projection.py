@@ -12,7 +12,7 @@ from typing import Any, Final, TypeVar
 
 import msgspec
 
-from stowplan.kube.shapes import Container, PodMeta, PodObject, PodSpec
+from stowplan.kube.shapes import Container, PodCondition, PodMeta, PodObject, PodSpec
 from stowplan.model import disruption, keys
 from stowplan.model.placement import parse_gang, parse_replica_limit, parse_services
 from stowplan.model.pod import HostPort, Owner, Pod, PodAffinityTerm, PodSignature, PreferredNodes, SpreadConstraint
@@ -102,6 +102,15 @@ def project_pod(raw: bytes | msgspec.Raw, interner: SignatureInterner | None = N
         finished=status.get("phase") in ("Succeeded", "Failed"),
         deleting=bool(meta.get("deletionTimestamp")),
         gated=bool(spec.get("schedulingGates")),
+        unschedulable=any(_says_unschedulable(condition) for condition in status.get("conditions") or ()),
+    )
+
+
+def _says_unschedulable(condition: PodCondition) -> bool:
+    return (condition.get("type"), condition.get("status"), condition.get("reason")) == (
+        "PodScheduled",
+        "False",
+        "Unschedulable",
     )
 
 

@@ -104,11 +104,20 @@ class PodSpec(TypedDict, total=False):
     workloadRef: dict[str, Any] | None
 
 
+class PodCondition(TypedDict, total=False):
+    """A condition of a pod."""
+
+    type: str
+    status: str
+    reason: str | None
+
+
 class PodStatus(TypedDict, total=False):
     """`status` of a pod."""
 
     phase: str
     nominatedNodeName: str
+    conditions: list[PodCondition] | None
 
 
 class PodObject(msgspec.Struct):

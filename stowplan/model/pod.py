@@ -158,6 +158,8 @@ class Pod:
     deleting: bool = False
     gated: bool = False
     """Has scheduling gates: not to be planned yet."""
+    unschedulable: bool = False
+    """kube-scheduler has found no node for it (condition PodScheduled is False for the reason Unschedulable)."""
 
     @property
     def pending(self) -> bool:

@@ -406,3 +406,18 @@ def test_what_keeps_a_node(key: str) -> None:
 
     assert project_node(msgspec.json.encode(kept)).kept == key
     assert project_node(msgspec.json.encode(not_kept)).kept == ""
+
+
+@pytest.mark.parametrize(
+    ("condition", "unschedulable"),
+    [
+        ({"type": "PodScheduled", "status": "False", "reason": "Unschedulable"}, True),
+        ({"type": "PodScheduled", "status": "False", "reason": "SchedulingGated"}, False),
+        ({"type": "PodScheduled", "status": "True"}, False),
+        ({"type": "Ready", "status": "False", "reason": "Unschedulable"}, False),
+    ],
+)
+def test_a_pod_for_which_no_node_was_found(condition: dict[str, str], unschedulable: bool) -> None:
+    raw = {"metadata": {"name": "a"}, "spec": {"containers": []}, "status": {"conditions": [condition]}}
+
+    assert project_pod(msgspec.json.encode(raw)).unschedulable is unschedulable
