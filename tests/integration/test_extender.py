@@ -7,73 +7,33 @@ import json
 import os
 import signal
 import socket
-import sys
 import threading
-import time
-import urllib.error
-import urllib.request
-import uuid
 from collections import Counter
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from extender.scheduler_config import Channel, scheduler_configuration
+from extender.scheduler_config import Channel
 from sandbox.control_plane import ControlPlane
 from sandbox.nodes import create_nodes, node_manifest, wait_ready
-from sandbox.processes import Process
 from stowplan.catalog import load_catalog
-
-Kubectl = Callable[..., Any]
-WAIT_SECONDS = 60.0
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
-def eventually(holds: Callable[[], Any], what: str, seconds: float = WAIT_SECONDS) -> Any:
-    """What `holds` returns once it is true."""
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        found = holds()
-        if found:
-            return found
-        time.sleep(0.1)
-    raise AssertionError(f"not within {seconds} s: {what}")
-
-
-def get(url: str) -> tuple[int, Any]:
-    """Status and JSON (or text) of a GET; status 0 where nobody answers."""
-    try:
-        with urllib.request.urlopen(url, timeout=5) as answer:  # noqa: S310 - our own http URLs
-            body = answer.read().decode()
-            status = answer.status
-    except urllib.error.HTTPError as error:
-        body, status = error.read().decode(), error.code
-    except OSError:
-        return 0, None
-    try:
-        return status, json.loads(body)
-    except ValueError:
-        return status, body
-
-
-@dataclass
-class Running:
-    """An extender process and where it answers."""
-
-    process: Process
-    url: str
-    health: str
+from tests.support.extender_processes import (
+    Kubectl,
+    Running,
+    create,
+    deployment,
+    eventually,
+    extender,
+    free_port,
+    get,
+    pod,
+    scheduled,
+    scheduler,
+    server_of,
+)
 
 
 @pytest.fixture(scope="module")
@@ -87,70 +47,6 @@ def nodes(control_plane: ControlPlane) -> list[str]:
     names = create_nodes(control_plane, manifests)
     wait_ready(control_plane, names)
     return names
-
-
-@contextlib.contextmanager
-def scheduler(
-    control_plane: ControlPlane, url: str, channel: Channel, folder: Path, http_timeout: str = "200ms"
-) -> Iterator[Process]:
-    """A second stock kube-scheduler, configured as we ship it but without leader election: the test has one only."""
-    config = folder / f"scheduler-{uuid.uuid4().hex[:6]}.yaml"
-    kubeconfig = str(control_plane.kubeconfig_for("system:kube-scheduler"))
-    body = scheduler_configuration(
-        extender_url=url, channel=channel, kubeconfig=kubeconfig, leader_elect=False, http_timeout=http_timeout
-    )
-    config.write_text(json.dumps(body))
-    argv: list[str | Path] = [control_plane.bin("kube-scheduler"), f"--config={config}", f"--secure-port={free_port()}"]
-    argv += ["--bind-address=127.0.0.1", f"--cert-dir={folder}"]
-    process = control_plane.start_process(f"stowplan-scheduler-{uuid.uuid4().hex[:6]}", argv)
-    try:
-        yield process
-    finally:
-        process.stop()
-
-
-@contextlib.contextmanager
-def extender(control_plane: ControlPlane, channel: Channel, *flags: str) -> Iterator[Running]:
-    """`python -m extender` with its supervisor, synced."""
-    port, metrics = free_port(), free_port()
-    argv = [sys.executable, "-m", "extender", f"--kubeconfig={control_plane.kubeconfig}", f"--port={port}"]
-    argv += [f"--metrics-port={metrics}", f"--channel={channel}", *flags]
-    process = control_plane.start_process(f"extender-{uuid.uuid4().hex[:6]}", argv)
-    running = Running(process, f"http://127.0.0.1:{port}", f"http://127.0.0.1:{metrics}")
-    try:
-        eventually(lambda: get(f"{running.health}/readyz")[0] == 200, "the extender is ready")
-        yield running
-    finally:
-        process.stop(grace_seconds=10)
-
-
-def pod(name: str, cpu: str = "500m", **spec: Any) -> dict[str, Any]:
-    """A pod for our scheduler."""
-    container = {"name": "c", "image": "i", "resources": {"requests": {"cpu": cpu, "memory": "512Mi"}}}
-    return {
-        "apiVersion": "v1",
-        "kind": "Pod",
-        "metadata": {"name": name},
-        "spec": {"schedulerName": "stowplan-scheduler", "containers": [container], **spec},
-    }
-
-
-def scheduled(kubectl: Kubectl, namespace: str, count: int, seconds: float = WAIT_SECONDS) -> dict[str, str]:
-    """Pod -> node, once `count` pods of the namespace have one."""
-
-    def bound() -> dict[str, str] | None:
-        items = kubectl("get", "pods", "-n", namespace)["items"]
-        placed = {p["metadata"]["name"]: p["spec"]["nodeName"] for p in items if p["spec"].get("nodeName")}
-        return placed if len(placed) == count else None
-
-    found: dict[str, str] = eventually(bound, f"{count} pods are scheduled", seconds)
-    return found
-
-
-def create(kubectl: Kubectl, namespace: str, *pods: dict[str, Any]) -> None:
-    """Create the pods."""
-    for manifest in pods:
-        kubectl("create", "-n", namespace, "-f", "-", stdin=manifest)
 
 
 @pytest.mark.parametrize("channel", ["narrow", "prioritize", "both"])
@@ -225,18 +121,6 @@ def test_pods_that_a_deployment_has_still_to_create_have_slots_and_land_there(
     assert Counter(placed.values()) == slots
 
 
-def deployment(name: str, replicas: int) -> dict[str, Any]:
-    """A Deployment of pods for our scheduler."""
-    labels = {"app": name}
-    template = {"metadata": {"labels": labels}, "spec": pod(name)["spec"]}
-    return {
-        "apiVersion": "apps/v1",
-        "kind": "Deployment",
-        "metadata": {"name": name},
-        "spec": {"replicas": replicas, "selector": {"matchLabels": labels}, "template": template},
-    }
-
-
 def slots_of(ours: Running, namespace: str, count: int) -> Counter[str] | None:
     """Slots by node of the owners in a namespace, once there are `count`."""
     slots: Counter[str] = Counter()
@@ -266,12 +150,6 @@ def test_an_extender_that_is_killed_or_stopped_is_replaced_and_pods_are_schedule
 def replaced(supervisor: int, child: int) -> bool:
     """Whether the supervisor has another child now."""
     return server_of(supervisor) not in (0, child)
-
-
-def server_of(supervisor: int) -> int:
-    """PID of the supervisor's child, 0 where there is none."""
-    children = Path(f"/proc/{supervisor}/task/{supervisor}/children").read_text().split()
-    return int(children[0]) if children else 0
 
 
 def test_without_an_extender_pods_are_scheduled(
