@@ -12,8 +12,8 @@ from dataclasses import replace
 from itertools import combinations
 from typing import Final
 
+from extender.binpacking.bins import is_furniture
 from extender.binpacking.eligibility import Eligibility
-from extender.binpacking.instance import is_furniture
 from extender.binpacking.validation import validate
 from extender.moves.consolidation import unmovable
 from extender.moves.rearrangement import place, with_placed, without
