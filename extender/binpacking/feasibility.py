@@ -13,6 +13,7 @@ from extender.binpacking.instance import Instance
 from extender.binpacking.refusal import Refusal, RefusalReason
 from extender.binpacking.replica_limits import LimitRule, Scope
 from extender.binpacking.topology import AffinityRule, SpreadRule
+from stowplan.model.devices import SHARED, devices_of, left_on_devices
 from stowplan.model.keys import ZONE
 from stowplan.model.resources import Shortfall
 
@@ -139,7 +140,26 @@ class Packing:
         rule = self.instance.affinities.get(item)
         if rule is not None and not self._befriended(rule, node):
             return _AFFINITY
-        return _ANTI_AFFINITY if self._repelled(item, node) else self._at_limit(item, node)
+        return (
+            _ANTI_AFFINITY if self._repelled(item, node) else self._no_device(item, node) or self._at_limit(item, node)
+        )
+
+    def _no_device(self, item: int, node: int) -> Refusal | None:
+        for resource in SHARED.keys() & self.instance.items[item].requests.keys():
+            place, asked = self.instance.bins[node], self.instance.items[item].requests[resource]
+            count, each = devices_of(place.node.allocatable, resource)
+            shares = [
+                dict(s.requests).get(resource, 0) for s, pods in place.info.residents.items() for _ in range(pods)
+            ]
+            for other in self.on_bin[node]:
+                shares += [self.instance.items[other].requests.get(resource, 0)] * self.slots[other][node]
+            there = [share for share in shares if share > 0]
+            if left_on_devices([*there, asked], count, each) is None:
+                free = max(left_on_devices(there, count, each) or [0])
+                return Refusal(
+                    RefusalReason.DEVICE_SHARE, (Shortfall(f"{resource} of one device", asked, each - free, each),)
+                )
+        return None
 
     def _at_limit(self, item: int, node: int) -> Refusal | None:
         for rule, counts in self._limited[item]:

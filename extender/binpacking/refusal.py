@@ -18,6 +18,8 @@ class RefusalReason(StrEnum):
     """`spec.nodeSelector` or the required node affinity does not match."""
     HOST_PORT = "HostPort"
     INSUFFICIENT_RESOURCES = "InsufficientResources"
+    DEVICE_SHARE = "DeviceShare"
+    """The node has enough of a shared device in all, but no single device has."""
     TOPOLOGY_KEY_MISSING = "TopologyKeyMissing"
     """The node has no label of a topology key that a hard spread or a required affinity term names."""
     SPREAD = "TopologySpread"

@@ -14,6 +14,7 @@ from types import MappingProxyType
 
 from extender.binpacking.gang_validation import short_gangs
 from extender.snapshot import Snapshot
+from stowplan.model.devices import SHARED, devices_of, left_on_devices
 from stowplan.model.node import Node
 from stowplan.model.placement import Service, per_node, per_spot_pool, service_of, spot_pool
 from stowplan.model.pod import PodAffinityTerm, PodSignature, SpreadConstraint
@@ -135,6 +136,7 @@ class _Cluster:
             _tolerated(signature, node)
             and _selected(signature, node)
             and self._fits(signature, node)
+            and self._device_left(signature, node)
             and self._ports_free(signature, node)
             and self._not_repelled(signature, node)
             and self._accompanied(signature, node)
@@ -167,6 +169,17 @@ class _Cluster:
             amount <= 0 or used.get(resource, 0) + amount <= node.allocatable.get(resource, 0)
             for resource, amount in signature.requests
         )
+
+    def _device_left(self, signature: PodSignature, node: Node) -> bool:
+        """For a share of a device: all shares on the node and one more can be divided among its devices."""
+        for resource, asked in signature.requests:
+            if resource in SHARED and asked > 0:
+                shares = [asked]
+                for other in self.on_node[node.name]:
+                    shares += [dict(other.requests).get(resource, 0)] * self.standing[other][node.name]
+                if left_on_devices(filter(None, shares), *devices_of(node.allocatable, resource)) is None:
+                    return False
+        return True
 
     def _ports_free(self, signature: PodSignature, node: Node) -> bool:
         taken = [port for other in self.on_node[node.name] for port in other.host_ports]

@@ -26,6 +26,7 @@ from stowplan.model.selectors import Expression, LabelSelector, NodeSelectorTerm
 MIB = 2**20
 GIB = 2**30
 GPU = "nvidia.com/gpu"
+SHARE = "aliyun.com/gpu-mem"
 NAMESPACES: Mapping[str, Mapping[str, str]] = {"shop": {"team": "a"}, "pay": {"team": "b"}}
 
 
@@ -102,6 +103,10 @@ class Freedom:
     gangs: bool = True
 
 
+_NODE_GPUS = st.sampled_from([{}, {}, {}, {GPU: 2}, {SHARE: 32, "aliyun.com/gpu-count": 2}, {SHARE: 16}])
+_POD_GPUS = st.sampled_from([{}, {}, {}, {}, {}, {}, {GPU: 1}, {SHARE: 6}, {SHARE: 9}])
+
+
 @st.composite
 def nodes(draw: st.DrawFn, name: str) -> Node:
     """A node: zone, pool, taints, GPUs, a few pod slots; sometimes cordoned or not ready."""
@@ -116,7 +121,7 @@ def nodes(draw: st.DrawFn, name: str) -> Node:
         zone=zone,
         labels=labels,
         pods=draw(st.sampled_from([3, 110])),
-        extra={GPU: 2} if draw(st.integers(0, 4)) == 0 else {},
+        extra=draw(_NODE_GPUS),
         taints=tuple(draw(st.lists(st.sampled_from(_TAINTS), max_size=1))),
         unschedulable=draw(st.integers(0, 9)) == 0,
         ready=draw(st.integers(0, 9)) > 0,
@@ -180,7 +185,7 @@ def signatures(draw: st.DrawFn, freedom: Freedom) -> PodSignature:
         app,
         cpu=draw(st.sampled_from([0, 250, 700, 1500])),
         memory=draw(st.sampled_from([0, 300 * 10**6, GIB, 5 * GIB])),
-        extra={GPU: 1} if draw(st.integers(0, 7)) == 0 else {},
+        extra=draw(_POD_GPUS),
         namespace=draw(st.sampled_from(["shop", "shop", "pay"])),
         priority=draw(st.sampled_from([0, 0, 100])),
         workload_class=draw(st.sampled_from(["", "standard", "critical" if freedom.limits else "elastic", "batch"])),

@@ -51,6 +51,7 @@ class NaiveCluster:
             "InterPodAffinity": self._affinity(pod, node),
             "PodTopologySpread": all(self._spread(pod, c, node) for c in pod.spread if c.hard),
             "ReplicaLimit": self._limit(pod, node),
+            "DeviceShare": self._device(pod, node),
         }
         return [plugin for plugin, passes in answers.items() if not passes]
 
@@ -116,6 +117,24 @@ class NaiveCluster:
         smallest = 0 if len(domains) < constraint.min_domains else min(domains.values())
         itself = 1 if selector is not None and selector.matches(dict(pod.labels)) else 0
         return domains.get(node.labels[key], 0) + itself - smallest <= constraint.max_skew
+
+    def _device(self, pod: PodSignature, node: Node) -> bool:
+        """Not a filter of kube-scheduler: shares of GPU memory divide among a node's devices, packed as gpushare binds them."""
+        asked = dict(pod.requests).get("aliyun.com/gpu-mem", 0)
+        if not asked:
+            return True
+        devices = node.allocatable.get("aliyun.com/gpu-count", 0)
+        if not devices:
+            return False
+        left = [node.allocatable["aliyun.com/gpu-mem"] // devices for _ in range(devices)]
+        shares = [dict(s.requests).get("aliyun.com/gpu-mem", 0) for s, where in self.pods if where == node.name]
+        for share in sorted([*shares, asked], reverse=True):
+            left.sort()
+            fitting = [number for number in range(devices) if left[number] >= share]
+            if not fitting:
+                return False
+            left[fitting[0]] -= share
+        return True
 
     def _limit(self, pod: PodSignature, node: Node) -> bool:
         """Not a filter of kube-scheduler: what stowplan adds for pods that ask for it, or whose class is `critical`."""

@@ -13,6 +13,7 @@ from extender.binpacking.constraints.anti_affinity import RequiredAntiAffinity
 from extender.binpacking.constraints.capacity import Capacity, unit
 from extender.binpacking.constraints.constraint import Constraint
 from extender.binpacking.constraints.demand import Demand
+from extender.binpacking.constraints.device_share import DeviceShares
 from extender.binpacking.constraints.gang import AllOrNothing
 from extender.binpacking.constraints.host_ports import HostPorts
 from extender.binpacking.constraints.replica_limit import ReplicaLimits
@@ -23,7 +24,7 @@ from extender.snapshot import NodeInfo
 from stowplan.model.keys import ZONE
 from stowplan.model.node import Node
 from stowplan.model.pod import Gang, HostPort, PodSignature, ReplicaLimit
-from tests.support.clusters import GIB, make_info, make_node, make_signature, make_snapshot, spread, term
+from tests.support.clusters import GIB, SHARE, make_info, make_node, make_signature, make_snapshot, spread, term
 
 Fixed = dict[tuple[str, str], int]
 """(app, node) -> pods."""
@@ -77,6 +78,33 @@ def test_capacity_is_exact_in_every_resource(node: Node | NodeInfo, placed: int,
 def test_the_unit_is_the_common_divisor_unless_numbers_would_be_huge() -> None:
     assert unit([300 * 10**6, 400 * 10**6], 2**34) == 10**8
     assert unit([3, 7], 2**50) == 1024  # 2^50 is too large, 2^40 is not
+
+
+@pytest.mark.parametrize(
+    ("small", "large", "expected"),
+    [
+        (2, 0, True),  # 6 + 6 on the first device beside nothing, or one on each
+        (0, 2, True),  # 9 and 9: one device each
+        (0, 3, False),  # 27 of 32 in all, but no device has 9 left
+        (2, 2, True),  # 9 + 6 = 15 on each
+        (3, 2, False),  # 36 > 32
+        (1, 3, False),
+    ],
+)
+def test_a_share_of_a_device_is_found_on_one_device(small: int, large: int, expected: bool) -> None:
+    node = make_node("a", extra={SHARE: 32, "aliyun.com/gpu-count": 2})
+    pending = {make_signature("small", cpu=1, extra={SHARE: 6}): 3, make_signature("large", cpu=1, extra={SHARE: 9}): 3}
+    assert feasible(DeviceShares(), [node], pending, {("small", "a"): small, ("large", "a"): large}) is expected
+
+
+def test_shares_that_stand_are_taken_to_be_packed() -> None:
+    # 9 stands on one device of 16: it has 7 left, the other one 16
+    node = make_info(
+        make_node("a", extra={SHARE: 32, "aliyun.com/gpu-count": 2}),
+        {make_signature("old", cpu=1, extra={SHARE: 9}): 1},
+    )
+    assert feasible(DeviceShares(), [node], {make_signature("web", cpu=1, extra={SHARE: 8}): 2}, {("web", "a"): 2})
+    assert not feasible(DeviceShares(), [node], {make_signature("web", cpu=1, extra={SHARE: 9}): 2}, {("web", "a"): 2})
 
 
 def test_host_ports_within_and_between_items() -> None:

@@ -23,7 +23,7 @@ from stowplan.model.node import Node
 from stowplan.model.pod import PodSignature, PreferredNodes
 from stowplan.model.resources import Shortfall
 from stowplan.model.selectors import Expression, NodeSelectorTerm, Taint
-from tests.support.clusters import GIB, make_info, make_node, make_signature, make_snapshot, spread, term
+from tests.support.clusters import GIB, SHARE, make_info, make_node, make_signature, make_snapshot, spread, term
 
 WEB = make_signature("web")
 SMALL = {"cpu": 2000, "memory": 8 * GIB, "price": 100_000}
@@ -107,6 +107,11 @@ def test_one_pod_of_a_priority_outweighs_all_lower_ones() -> None:
         (make_node("n"), make_signature(affinity=(term("db"),)), "PodAffinity"),
         (make_node("n"), make_signature(unplannable="volume"), "LeftToScheduler"),
         (make_node("n", cpu=10), WEB, "InsufficientResources"),
+        (  # 24 in all, 12 on each of two devices
+            make_node("n", extra={SHARE: 24, "aliyun.com/gpu-count": 2}),
+            make_signature("gpu", extra={SHARE: 13}),
+            "DeviceShare",
+        ),
     ],
 )
 def test_reasons(node: Node, pod: PodSignature, reason: str) -> None:
