@@ -15,6 +15,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+import msgspec
+
 from stowplan.model.quantity import format_amount
 from stowplan.model.reasons import Reason
 from webhook.containers import COMPUTE, Container, Role
@@ -74,7 +76,7 @@ def decision_id(identity: str, class_label: str, mode: str, sizes: Mapping[str, 
 
 def encode_record(record: Mapping[str, Any]) -> str:
     """The annotation's text."""
-    return json.dumps(record, separators=(",", ":"), ensure_ascii=False)
+    return msgspec.json.encode(record).decode()
 
 
 def sizes_of(record: Mapping[str, Any]) -> dict[str, Any]:
