@@ -21,6 +21,7 @@ from extender.settings import ExtenderSettings
 from extender.slots import SlotLedger
 from extender.snapshot import Snapshot
 from extender.wire import decode_args, encode_filter_result
+from perf import profiles
 from perf.instances import Backlog, backlog, signature_of
 from stowplan.model.builtin_classes import BUILTIN_CLASSES
 from stowplan.model.keys import SCHEDULER_NAME
@@ -38,6 +39,8 @@ def measure(rounds: int = 1500) -> list[dict[str, Any]]:
     """One row per request: p50 and p99 in microseconds, and the median's ratio to the baseline, in turn round by round."""
     rows = [_paired("webhook review", *_review_calls(), rounds)]
     rows += [_paired(f"filter, {nodes} nodes offered", *_filter_calls(nodes), rounds) for nodes in NODES]
+    learned = f"review with learned sizes, {profiles.WORKLOADS:,} profiles, over one without"
+    rows.append(_paired(learned, *profiles.reviews(profiles.fill(profiles.WORKLOADS)), rounds))
     return rows
 
 
