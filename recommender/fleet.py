@@ -42,6 +42,8 @@ class Tracked:
     saved_version: int = 0
     digest: bytes = b""
     """Of what was last written to its profile."""
+    written_s: int = 0
+    """When its profile was last written."""
     watch: Watch = field(default_factory=Watch)
     """Whether it fares worse since its size changed."""
     urgent: bool = True

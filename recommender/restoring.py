@@ -76,6 +76,7 @@ class Restorer:
         tracked = Tracked(key, profile.api_version, state.by_runs if state else False, last_seen_s=last_seen_s)
         tracked.saved_version = tracked.version
         tracked.urgent, tracked.digest = not profile.recommendations, digest
+        tracked.written_s = profile.updated_s
         tracked.watch = self._watch(key, profile.checkpoint.get(WATCH, ""))
         for container, text in profile.checkpoint.items():
             if container not in (WORKLOAD, WATCH):

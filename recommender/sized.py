@@ -38,6 +38,8 @@ class Sized:
     found: Sizes
     staffed: Floats
     """The staffing floor on the grid, millicores; 0: none."""
+    wanted: Floats
+    """Millicores before steps and cool-down."""
     cpu: Changed
     memory: Changed
 
@@ -51,9 +53,9 @@ class Sized:
             ("class bounds", self.found.clamped[row]),
             ("staffing floor", self.by_staffing(row)),
             ("cpu step", self.cpu.step_limited[row]),
-            ("cpu held", self.cpu.held[row]),
+            ("cpu held", self.cpu.held[row] and self.cpu.value[row] != self.wanted[row]),
             ("memory step", self.memory.step_limited[row]),
-            ("memory held", self.memory.held[row]),
+            ("memory held", self.memory.held[row] and self.memory.value[row] != self.found.memory[row]),
         )
         return tuple(name for name, applied in rules if applied)
 
@@ -89,7 +91,7 @@ def settle(
     may_shrink = shrink_allowed(wclass, history_hours)
     cpu = change(before.cpu, wanted, wclass.step, CPU_THRESHOLD, before.cpu_hours, may_shrink)
     memory = change(before.memory, found.memory, wclass.step, MEMORY_THRESHOLD, before.memory_hours, may_shrink)
-    return Sized(wclass, risk, levels, found, staffed, cpu, memory)
+    return Sized(wclass, risk, levels, found, staffed, wanted, cpu, memory)
 
 
 def whole(value: float | NDArray[np.float64]) -> int:

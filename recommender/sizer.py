@@ -30,6 +30,8 @@ from stowplan.model.workload_class import WorkloadClass
 
 log = logging.getLogger(__name__)
 
+RENEW_S: Final = 3 * DAY_S
+"""A profile is written again after this long though it says the same: the webhook takes one that nobody renews for abandoned."""
 _RETRY_S: Final = 60.0
 """After a failed write, before the next try of the same profile."""
 _AT_ONCE: Final = 8
@@ -164,7 +166,8 @@ class Sizer:
                 continue  # forgotten meanwhile
             halt = stepping_back(tracked.watch, now_s)
             profile = profile_of(self._fleet, outcome, self._running.get(tracked.key), halt, now_s)
-            if not tracked.saved or digest(profile) != tracked.digest:
+            stale = now_s - tracked.written_s >= RENEW_S
+            if stale or not tracked.saved or digest(profile) != tracked.digest:
                 pending.append((tracked, profile))
         for start in range(0, len(pending), _AT_ONCE):
             part = pending[start : start + _AT_ONCE]
@@ -193,6 +196,7 @@ class Sizer:
             self._metrics.written_bytes.labels("profile").inc(sent)
             if self._fleet.workloads.get(key) is tracked:
                 tracked.saved_version, tracked.digest = version, digest(profile)
+                tracked.written_s = profile.updated_s
                 for row, day in zip(rows, newest, strict=True):
                     self._fleet.at(row).saved_through = day
         finally:
@@ -233,6 +237,9 @@ class Sizer:
             slow = self._fleet.at(row).slow
             if slow.judged.days:
                 achieved.setdefault(slow.level_class, []).append(slow.judged.achieved)
+        now_s = int(self._clock())
+        halted = sum(stepping_back(of.watch, now_s) is not None for of in self._fleet.workloads.values())
+        self._metrics.stepped_back.set(halted)
         for name, risks in achieved.items():
             if name in self._known:
                 self._metrics.risks(name, declared(self._known[name]), risks)

@@ -8,6 +8,7 @@ from typing import Any
 from perf.part import Context, Data, Part
 from perf.report.figures import bars, scatter
 from perf.report.section import Plot, Section, Table
+from perf.sizing import live_fleet
 from perf.sizing.measure import measure_all
 from perf.sizing.scale import measured_apart
 
@@ -17,6 +18,7 @@ def _measure(context: Context) -> Data:
     if not context.short:
         context.progress.update("10,000 workloads")
         result["scale"] = json.loads(measured_apart())
+        result["live_fleet"] = json.loads(live_fleet.measured_apart())
     return result
 
 
@@ -112,7 +114,26 @@ def _scale(data: Data) -> list[Table]:
         return []
     scale = data["scale"]
     row = (str(scale["containers"]), f"{scale['cpu_seconds']:.1f}", f"{scale['seconds']:.1f}", str(scale["peak_mib"]))
-    return [Table("A full pass", ("containers", "CPU seconds", "seconds", "peak MiB"), [row])]
+    passes = Table("A full pass under one class", ("containers", "CPU seconds", "seconds", "peak MiB"), [row])
+    return [passes, *_live(data)]
+
+
+def _live(data: Data) -> list[Table]:
+    if "live_fleet" not in data:
+        return []
+    live = data["live_fleet"]
+    parts = {
+        "a minute of samples taken in": "take_in_a_minute",
+        "a pass under five classes": "pass",
+        "all open-day checkpoints": "all_shards",
+        "a day closed": "close_day",
+    }
+    rows = [(name, f"{live[key]['cpu_seconds']:.1f}", f"{live[key]['seconds']:.1f}") for name, key in parts.items()]
+    title = (
+        f"The live recommender: {live['containers']} containers, peak {live['peak_mib']} MiB, open-day checkpoints of"
+        f" {live['shard_bytes_total'] / 2**20:.1f} MiB"
+    )
+    return [Table(title, ("what", "CPU seconds", "seconds"), rows)]
 
 
 PART = Part("sizing", _measure, _section)

@@ -12,6 +12,7 @@ from typing import Annotated, Any
 
 import typer
 
+from perf.sizing import live_fleet
 from perf.sizing.measure import measure_all
 from perf.sizing.scale import measured_apart
 
@@ -28,6 +29,7 @@ def main(
     if scale:
         typer.echo("scale", err=True)
         result["scale"] = json.loads(measured_apart())
+        result["live_fleet"] = json.loads(live_fleet.measured_apart())
         output.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
     typer.echo(str(output))
 

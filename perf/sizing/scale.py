@@ -54,12 +54,12 @@ def measure(workloads: int = WORKLOADS) -> dict[str, Any]:
         "containers": count,
         "seconds": round(time.perf_counter() - started, 2),
         "cpu_seconds": round(time.process_time() - cpu_started, 2),
-        "peak_mib": _peak_kib() // 1024,
+        "peak_mib": peak_kib() // 1024,
         "checkpoint_bytes_max": max(len(subject.history.checkpoint()) for subject in subjects[:200]),
     }
 
 
-def _peak_kib() -> int:
+def peak_kib() -> int:
     """Peak resident memory since the program was loaded; getrusage would also count the process that started this one."""
     status = Path("/proc/self/status")
     if not status.exists():

@@ -132,6 +132,21 @@ async def test_a_new_workload_is_written_at_once_and_then_only_when_it_changes()
     assert rig.profile().replicas == 2
 
 
+async def test_a_profile_that_says_the_same_is_renewed_before_the_webhook_takes_it_for_abandoned() -> None:
+    rig = Rig()
+    rig.sees(pod())
+    await rig.sizer.size_urgent()
+    rig.writes()
+    rig.now += 3 * 86_400 - 1
+    await rig.sizer.size_all()
+    assert rig.writes() == []
+    rig.now += 1
+    await rig.sizer.size_all()
+
+    assert rig.writes() == [f"PATCH {PROFILE}/status"]
+    assert rig.profile().updated_s == int(rig.now)
+
+
 async def test_a_failed_write_is_tried_again_a_minute_later() -> None:
     rig = Rig()
     rig.sees(pod())
