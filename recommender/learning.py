@@ -15,7 +15,7 @@ from recommender.feeding import Dropped, Feeder
 from recommender.fleet import Fleet
 from recommender.intake import Intake
 from recommender.observation import Incident, UsageSample, UsageSource
-from recommender.pod_index import OwnerLinks, PodIndex
+from recommender.pod_index import PodIndex
 from recommender.prices import list_prices
 from recommender.profile_store import CHECKPOINT_KIND, OPEN_DAY, ProfileStore
 from recommender.profiles import digest
@@ -29,6 +29,7 @@ from recommender.step_backs import StepBacks
 from recommender.watches import ClusterWatch
 from stowplan.kube.client import ApiClient
 from stowplan.kube.errors import KubeError
+from stowplan.kube.owner_links import OwnerLinks
 from stowplan.kube.reflector_metrics import ReflectorMetrics
 from stowplan.model.profile_codec import parse_profile
 

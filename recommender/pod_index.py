@@ -9,9 +9,9 @@ from typing import Final
 from recommender.feeding import Place
 from recommender.pods import PodView, Template
 from stowplan.kube.codec import ObjectKey
-from stowplan.kube.owner_projection import OwnerLink
+from stowplan.kube.owner_links import OwnerLinks
 from stowplan.model.keys import SYSTEM_NAMESPACE
-from stowplan.model.workload import Controller, PodNames, Workload, WorkloadKey, guesses, workload_of
+from stowplan.model.workload import PodNames, Workload, WorkloadKey, guesses, workload_of
 
 NOT_LEARNED: Final = frozenset({"kube-system", "kube-node-lease", "kube-public", SYSTEM_NAMESPACE})
 """Namespaces whose pods are never sized (as in the webhook's configuration), so nothing is learned about them."""
@@ -26,44 +26,6 @@ class Running:
     """Of the newest pod."""
     replicas: int
     """Pods that run."""
-
-
-class OwnerLinks:
-    """What controls ReplicaSets and Jobs, where their names do not tell. Handler of one reflector for each kind."""
-
-    def __init__(self) -> None:
-        self._controllers: dict[tuple[str, str, str], Controller] = {}
-
-    def of(self, namespace: str, kind: str, name: str) -> Controller | None:
-        """The controller of an object, if it was seen (a `ControllerOf`)."""
-        return self._controllers.get((namespace, kind, name))
-
-    def handler(self, kind: str) -> OwnerLinkHandler:
-        """The store behind the reflector of a kind."""
-        return OwnerLinkHandler(kind, self._controllers)
-
-
-class OwnerLinkHandler:
-    """Keeps the links of one kind."""
-
-    def __init__(self, kind: str, controllers: dict[tuple[str, str, str], Controller]) -> None:
-        self._kind = kind
-        self._controllers = controllers
-
-    def replace(self, items: Sequence[OwnerLink]) -> None:
-        """The links are exactly these."""
-        for key in [key for key in self._controllers if key[1] == self._kind]:
-            del self._controllers[key]
-        for item in items:
-            self.upsert(item)
-
-    def upsert(self, item: OwnerLink) -> None:
-        """The owner is new or has changed."""
-        self._controllers[item.namespace, self._kind, item.name] = item.controller
-
-    def delete(self, key: ObjectKey) -> None:
-        """The owner is gone, or its name tells its controller."""
-        self._controllers.pop((key.namespace, self._kind, key.name), None)
 
 
 class PodIndex:

@@ -12,13 +12,14 @@ from typing import Any, Final, TypeVar
 import msgspec
 
 from recommender.closing import Terms
-from recommender.pod_index import OwnerLinks, PodIndex
+from recommender.pod_index import PodIndex
 from recommender.pods import PodView, Template, Templates, project_pod_view
 from recommender.sources.incidents import IncidentLog, event_reflectors
 from recommender.sources.pod_fates import PodFate, project_pod_fate
 from stowplan.kube.client import ApiClient
 from stowplan.kube.codec import ObjectKey
 from stowplan.kube.errors import KubeError, NotFound
+from stowplan.kube.owner_links import OwnerLinks
 from stowplan.kube.owner_projection import project_owner_link
 from stowplan.kube.paths import JOBS, PODS, REPLICA_SETS, WORKLOAD_CLASSES, WORKLOAD_POLICIES, Resource
 from stowplan.kube.reflector import Reflector

@@ -115,7 +115,7 @@ def _decide(request: AdmissionRequest, state: ClusterState, recommender: Recomme
     if skipped is not None or request.pod is None:
         return Verdict(Outcome.SKIPPED, skipped or Reason.NOT_A_POD_CREATE, f"left alone ({skipped})")
     check_shape(request.pod)
-    workload = request.workload or identify(request.pod, request.namespace)
+    workload = request.workload or identify(request.pod, request.namespace, state.controller_of)
     restored = restore(request.pod, workload)
     if restored.final:
         return Verdict(Outcome.SKIPPED, Reason.ALREADY_DECIDED, "an earlier decision stands")

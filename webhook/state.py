@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from stowplan.model.builtin_classes import BUILTIN_CLASSES, PRIORITY_CLASSES
-from stowplan.model.workload import WorkloadKey
+from stowplan.model.workload import ControllerOf, WorkloadKey, nothing_seen
 from stowplan.model.workload_class import WorkloadClass, WorkloadPolicy
 from webhook.autoscalers import Scaling
 from webhook.limit_range import LimitRange
@@ -46,6 +46,8 @@ class ClusterState:
     scheduler_alive: bool = False
     replicas: Mapping[OwnerKey, int] = field(default_factory=dict)
     """By controlling owner."""
+    controller_of: ControllerOf = nothing_seen
+    """What controls ReplicaSets and Jobs, where their names do not tell."""
     zones: int = 0
     """Zones that have nodes; 0 where none is known."""
     node_shapes: tuple[NodeShape, ...] = ()

@@ -12,6 +12,7 @@ import msgspec
 
 from stowplan.kube.client import ApiClient
 from stowplan.kube.errors import Forbidden, KubeError, NotFound
+from stowplan.kube.owner_links import OwnerLinks
 from stowplan.kube.paths import (
     HORIZONTAL_AUTOSCALERS,
     JOBS,
@@ -43,6 +44,7 @@ from webhook.autoscalers import (
     scaling_of,
 )
 from webhook.limit_range import LimitRange, parse_limit_range
+from webhook.owners import LinkedOwners, Owner, project_linked_owner
 from webhook.profiles import NOT_CHECKPOINTS, LearnedProfile, latest, project_profile
 from webhook.projections import project_lease, project_node, project_owner, project_with
 from webhook.quota import Quota, parse_quota
@@ -102,6 +104,7 @@ class ClusterFeed:
         self._quotas = PerNamespace[Quota, tuple[Quota, ...]](_all)
         self._priorities = Named[PriorityClass]()
         self._replicas: dict[OwnerKey, int] = {}
+        self._links = OwnerLinks()
         self._nodes = Nodes()
         self._lease = SchedulerLease(clock)
         self._profiles = PerTarget[LearnedProfile, LearnedProfile](latest)
@@ -126,10 +129,10 @@ class ClusterFeed:
         self._useful: list[Reflector[Any]] = [
             self._reflect(NODES, project_node, self._nodes),
             self._reflect(LEASES, project_lease, self._lease, lease),
-            self._reflect(REPLICA_SETS, project_owner, Replicas("ReplicaSet", self._replicas)),
+            self._owners("ReplicaSet", REPLICA_SETS),
             self._reflect(STATEFUL_SETS, project_owner, Replicas("StatefulSet", self._replicas)),
             self._reflect(HORIZONTAL_AUTOSCALERS, project_horizontal, self._scaling),
-            self._reflect(JOBS, project_owner, Replicas("Job", self._replicas)),
+            self._owners("Job", JOBS),
         ]
 
     def _reflect(
@@ -140,6 +143,10 @@ class ClusterFeed:
         selection: Selection = Selection(),  # noqa: B008 - frozen
     ) -> Reflector[V]:
         return Reflector(self._api, resource, project, handler, selection=selection, metrics=self._metrics)
+
+    def _owners(self, kind: str, resource: Resource) -> Reflector[Owner]:
+        handler = LinkedOwners(kind, Replicas(kind, self._replicas), self._links)
+        return self._reflect(resource, project_linked_owner(kind), handler)
 
     async def run(self) -> None:
         """Reflect until cancelled."""
@@ -196,6 +203,7 @@ class ClusterFeed:
             priority_classes=self._priorities.values,
             scheduler_alive=self._lease.alive,
             replicas=self._replicas,
+            controller_of=self._links.of,
             zones=self._nodes.zones,
             node_shapes=self._nodes.shapes if self._fit_to_nodes else (),
             scaling=self._scaling.values,

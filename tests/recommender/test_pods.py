@@ -6,9 +6,10 @@ from typing import Any
 import pytest
 
 from recommender.features import repository
-from recommender.pod_index import OwnerLinks, PodIndex
+from recommender.pod_index import PodIndex
 from recommender.pods import PodView, Templates, project_pod_view
 from stowplan.kube.codec import ObjectKey
+from stowplan.kube.owner_links import OwnerLinks
 from stowplan.kube.owner_projection import OwnerLink, project_owner_link
 from stowplan.model.profile import WorkloadMode
 from stowplan.model.workload import Controller, WorkloadKey

@@ -6,12 +6,13 @@ import pytest
 
 from recommender.fleet import Fleet
 from recommender.observation import Incident, IncidentKind
-from recommender.pod_index import OwnerLinks, PodIndex, Running
+from recommender.pod_index import PodIndex, Running
 from recommender.pods import PodView, Templates, project_pod_view
 from recommender.regression import Watch, stepping_back
 from recommender.regression_codec import decode_watch, encode_watch
 from recommender.restoring import Restorer, checkpoint_of
 from recommender.step_backs import StepBacks
+from stowplan.kube.owner_links import OwnerLinks
 from stowplan.model.profile import Signal, WorkloadProfile
 from stowplan.model.workload import WorkloadKey
 from tests.support.fleets import MIDNIGHT, shard_text, web

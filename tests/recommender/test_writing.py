@@ -12,7 +12,7 @@ from prometheus_client import CollectorRegistry
 from recommender.checkpointing import INCIDENTS, Checkpointer, incidents_of
 from recommender.closing import close_day
 from recommender.fleet import GRACE_S, Fleet
-from recommender.pod_index import OwnerLinks, PodIndex
+from recommender.pod_index import PodIndex
 from recommender.pods import PodView, Templates, project_pod_view
 from recommender.prices import Prices
 from recommender.profile_store import CHECKPOINT_LABEL, LeaseLostError, ProfileStore
@@ -25,6 +25,7 @@ from recommender.sizer import Sizer
 from recommender.watches import Classes
 from stowplan.kube.codec import ObjectKey
 from stowplan.kube.errors import ApiError, Unreachable
+from stowplan.kube.owner_links import OwnerLinks
 from stowplan.model.builtin_classes import BUILTIN_CLASSES
 from stowplan.model.profile import WorkloadProfile
 from stowplan.model.profile_codec import parse_profile
