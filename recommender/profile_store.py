@@ -11,11 +11,10 @@ import msgspec
 from stowplan.kube.client import ApiClient
 from stowplan.kube.errors import Conflict, KubeError, NotFound, Unreachable
 from stowplan.kube.paths import WORKLOAD_PROFILES
-from stowplan.model.keys import GROUP, VERSION
+from stowplan.model.keys import CHECKPOINT, GROUP, VERSION
 from stowplan.model.profile import WorkloadProfile
 from stowplan.model.profile_codec import KIND, object_name, profile_manifest
 
-CHECKPOINT_LABEL: Final = "stowplan.dev/checkpoint"
 OPEN_DAY: Final = "open-day"
 """Value of the label, and key in `status.checkpoint` of such an object."""
 CHECKPOINT_KIND: Final = "Checkpoint"
@@ -67,7 +66,7 @@ class ProfileStore:
             "spec": {"targetRef": {"kind": CHECKPOINT_KIND, "name": name}},
             "status": {"checkpoint": {OPEN_DAY: text}},
         }
-        return await self._put(manifest, {CHECKPOINT_LABEL: OPEN_DAY})
+        return await self._put(manifest, {CHECKPOINT: OPEN_DAY})
 
     async def delete(self, namespace: str, kind: str, name: str) -> None:
         """Delete the profile of a workload, if there is one. Raises KubeError."""

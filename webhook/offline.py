@@ -10,7 +10,7 @@ import msgspec
 
 from stowplan.model.builtin_classes import BUILTIN_CLASSES
 from stowplan.model.class_codec import parse_workload_class, parse_workload_policy
-from stowplan.model.keys import GROUP
+from stowplan.model.keys import CHECKPOINT, GROUP
 from stowplan.model.profile_codec import KIND as PROFILE_KIND
 from stowplan.model.profile_codec import parse_profile
 from stowplan.model.reasons import Outcome, Reason
@@ -28,7 +28,7 @@ from webhook.documents import Document, read_files
 from webhook.limit_range import LimitRange, parse_limit_range
 from webhook.node_room import largest
 from webhook.patch import copy_json, diff
-from webhook.profiles import CHECKPOINT_LABEL, LearnedProfile, latest, learned_from
+from webhook.profiles import LearnedProfile, latest, learned_from
 from webhook.projections import project_node
 from webhook.quota import Quota, parse_quota
 from webhook.review import AdmissionRequest
@@ -131,7 +131,7 @@ def read_profiles(
         if not isinstance(value, dict) or value.get("kind") != PROFILE_KIND:
             raise PolicyFileError(f"{document.source}: kind: write {PROFILE_KIND} objects of {GROUP}")
         try:
-            if CHECKPOINT_LABEL not in ((value.get("metadata") or {}).get("labels") or {}):
+            if CHECKPOINT not in ((value.get("metadata") or {}).get("labels") or {}):
                 profile = parse_profile(value)
                 unnamed = not (value.get("metadata") or {}).get("namespace")
                 store.upsert(learned_from(replace(profile, namespace=namespace) if unnamed and namespace else profile))

@@ -8,6 +8,7 @@ from typing import Final
 
 import msgspec
 
+from stowplan.model.keys import CHECKPOINT
 from stowplan.model.profile import Confidence, Risk, Signal, Source, WorkloadProfile
 from stowplan.model.profile_codec import profile_manifest
 from stowplan.model.quantity import parse_amount
@@ -15,9 +16,7 @@ from stowplan.model.workload import WorkloadKey
 from stowplan.model.workload_class import Cost
 from webhook.stores import Targeted
 
-CHECKPOINT_LABEL: Final = "stowplan.dev/checkpoint"
-"""WorkloadProfile objects with that label hold the recommender's own notes, not the profile of a workload."""
-NOT_CHECKPOINTS: Final = f"!{CHECKPOINT_LABEL}"
+NOT_CHECKPOINTS: Final = f"!{CHECKPOINT}"
 """Label selector."""
 
 

@@ -44,6 +44,9 @@ WHY: Final = "status.stowplan.dev/why"
 CLASS_REVISION: Final = "status.stowplan.dev/class-revision"
 SKIPPED: Final = "status.stowplan.dev/skipped"
 
+CHECKPOINT: Final = "stowplan.dev/checkpoint"
+"""Label of WorkloadProfile objects that are no workload's, but what the recommender keeps of many."""
+
 PRICE: Final = "stowplan.dev/price-per-hour"
 """Node annotation or label: dollars an hour, overriding the price table."""
 

@@ -11,13 +11,13 @@ from typing import Any
 
 import pytest
 
-from recommender.profile_store import CHECKPOINT_LABEL
 from sandbox.control_plane import ControlPlane
 from sandbox.install import service_account
 from sandbox.jobs import completes_after
 from sandbox.manifests import for_sandbox, render
 from sandbox.nodes import create_nodes, mixed_nodes, wait_ready
 from sandbox.probe import wait_until
+from stowplan.model.keys import CHECKPOINT
 from stowplan.model.profile import WorkloadProfile
 from stowplan.model.profile_codec import parse_profile
 from tests.support.bare_planes import apply, own_control_plane
@@ -234,7 +234,7 @@ def test_a_kill_loses_at_most_one_round_of_checkpoints(
     recorded.add(pods, minutes=10)
 
     wait_for_samples(plane, each=40)  # nothing was lost, and nothing counted twice
-    shards = plane.kubectl_json("get", "wprof", "-n", "stowplan-system", "-l", f"{CHECKPOINT_LABEL}=open-day")["items"]
+    shards = plane.kubectl_json("get", "wprof", "-n", "stowplan-system", "-l", f"{CHECKPOINT}=open-day")["items"]
     assert 0 < len(shards) <= 65
     assert all(len(json.dumps(shard)) < 20_000 for shard in shards)
 

@@ -6,6 +6,7 @@ import pytest
 
 from recommender.__main__ import main, prometheus_of
 from recommender.settings import RecommenderSettings
+from stowplan.serving.settings import describe
 
 
 def test_without_a_url_usage_comes_from_the_metrics_api() -> None:
@@ -43,3 +44,11 @@ def test_a_setting_that_makes_no_sense_ends_the_start(
 
     assert main(flags) == 2
     assert said in capsys.readouterr().err
+
+
+def test_every_setting_is_documented_with_its_default() -> None:
+    page = (Path(__file__).resolve().parents[2] / "docs" / "recommender.md").read_text(encoding="utf-8")
+
+    for name, doc, default in describe(RecommenderSettings):
+        shown = f"`{default}`" if default not in (None, "") else ""
+        assert f"| `--{name.replace('_', '-')}` | {shown} | {doc} |" in page

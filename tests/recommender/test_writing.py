@@ -15,7 +15,7 @@ from recommender.fleet import GRACE_S, Fleet
 from recommender.pod_index import PodIndex
 from recommender.pods import PodView, Templates, project_pod_view
 from recommender.prices import Prices
-from recommender.profile_store import CHECKPOINT_LABEL, LeaseLostError, ProfileStore
+from recommender.profile_store import LeaseLostError, ProfileStore
 from recommender.profiles import digest
 from recommender.restoring import Restorer
 from recommender.service_metrics import ServiceMetrics
@@ -27,6 +27,7 @@ from stowplan.kube.codec import ObjectKey
 from stowplan.kube.errors import ApiError, Unreachable
 from stowplan.kube.owner_links import OwnerLinks
 from stowplan.model.builtin_classes import BUILTIN_CLASSES
+from stowplan.model.keys import CHECKPOINT
 from stowplan.model.profile import WorkloadProfile
 from stowplan.model.profile_codec import parse_profile
 from stowplan.model.workload import WorkloadKey
@@ -258,7 +259,7 @@ async def test_a_round_writes_each_shard_once_and_what_was_written_restores_the_
     assert rig.slept[:64] == [1.0] * 64  # 64 s for 64 shards
     objects = {item["spec"]["targetRef"]["name"]: item for item in rig.api.objects.values()}
     (shard,) = set(objects) - {INCIDENTS}
-    assert objects[shard]["metadata"]["labels"] == {CHECKPOINT_LABEL: "open-day"}
+    assert objects[shard]["metadata"]["labels"] == {CHECKPOINT: "open-day"}
     assert incidents_of(objects[INCIDENTS]["status"]["checkpoint"]["open-day"]) == rig.handled
     found = Fleet()
     assert Restorer(found).add_shard(shard, objects[shard]["status"]["checkpoint"]["open-day"]) == int(rig.now)
