@@ -22,31 +22,9 @@ from recommender.prior import forecast_with_prior
 from recommender.strategy import whole
 from recommender.usage import Usage
 
-RISKS: Final = (
-    0.5,
-    0.42,
-    0.35,
-    0.3,
-    0.25,
-    0.2,
-    0.16,
-    0.13,
-    0.1,
-    0.08,
-    0.065,
-    0.05,
-    0.04,
-    0.03,
-    0.02,
-    0.01,
-    0.005,
-    0.002,
-    0.001,
-    0.0005,
-    0.0002,
-)
+RISKS: Final = tuple(float(f"{0.5 * 0.77**n:.3g}") for n in range(30))
 """Shares of time that use may exceed the request where a core is worth the same everywhere."""
-BREACH_RISKS: Final = (0.2, 0.14, 0.1, 0.07, 0.05, 0.035, 0.025, 0.018, 0.012, 0.008, 0.005, 0.003, 0.001, 0.0004)
+BREACH_RISKS: Final = tuple(float(f"{0.6 * 0.8**n:.3g}") for n in range(33))
 OVERRUN_PRICE: Final = 1.0
 """Price of permanent overrun, in requests of an average container."""
 BREACH_PRICE: Final = 0.4

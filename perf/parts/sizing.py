@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from perf.part import Context, Data, Part
-from perf.report.figures import bars, scatter
+from perf.report.figures import Figure, bars, curves, scatter
 from perf.report.section import Plot, Section, Table
 from perf.sizing import live_fleet
 from perf.sizing.measure import measure_all
@@ -38,11 +38,13 @@ def _section(data: Data) -> Section:
                 "Unmet demand that each class declares and the one it had on the judged days; below the dotted line it kept its word.",
                 scatter(_kept(traces), ("declared unmet demand", "achieved")),
             ),
+            *(plot for name, trace in traces.items() for plot in _frontiers(name, trace)),
         ],
         [
             _targets("CPU at equal unmet demand", traces, "cpu"),
             _targets("Memory at equal breach days", traces, "memory"),
             _calibration(traces),
+            _changes(traces),
             *_scale(data),
         ],
     )
@@ -68,6 +70,7 @@ def _targets(title: str, traces: dict[str, Any], resource: str) -> Table:
                 continue
             saving = _percent(target)
             reached = target["reached"] or {}
+            most = "-" if resource != "cpu" else _hindsight(found["hindsight_saving"])
             theirs = target["baseline"]
             risk = "overrun_share" if resource == "cpu" else "breach_days"
             shown = "not reached" if saving is None else f"{saving:.1f} %"
@@ -78,10 +81,64 @@ def _targets(title: str, traces: dict[str, Any], resource: str) -> Table:
                     f"{reached.get(risk, float('nan')):.4g}",
                     f"{theirs[risk]:.4g}",
                     _met(target),
+                    most,
                 )
             )
     risk_title = "overrun share" if resource == "cpu" else "breach days"
-    return Table(title, ("trace / baseline", "saved", f"{risk_title}, ours", "theirs", "5 % target"), rows)
+    return Table(
+        title, ("trace / baseline", "saved", f"{risk_title}, ours", "theirs", "5 % target", "bound, period / day"), rows
+    )
+
+
+def _hindsight(bounds: dict[str, dict[str, float]]) -> str:
+    """The most that anybody can save knowing the judged period, and knowing each day."""
+    return " / ".join(f"{100 * bounds[kind]['both bounds']:.1f} %" for kind in ("one request", "each day"))
+
+
+def _frontiers(name: str, trace: dict[str, Any]) -> list[Plot]:
+    """Requested against risked: our curve for each baseline's setting, the baselines and the classes as points."""
+    plots = [
+        Plot(
+            f"{name}: core-hours requested at each unmet demand; left and below is better.",
+            _frontier(trace, "cpu", "unmet", ("unmet demand, share of use", "core-hours")),
+        )
+    ]
+    if any(found["memory"] for found in trace["targets"].values()):
+        plots.append(
+            Plot(
+                f"{name}: GiB-hours requested at each number of breach days; left and below is better.",
+                _frontier(trace, "memory", "breach_days", ("breach days", "GiB-hours")),
+            )
+        )
+    return plots
+
+
+def _frontier(trace: dict[str, Any], resource: str, risk: str, titles: tuple[str, str]) -> Figure:
+    lines = {
+        f"stowplan, against {baseline}": [(p[risk], p["requested"]) for p in found["frontier"][resource]]
+        for baseline, found in trace["targets"].items()
+    }
+    if resource == "memory":  # the same against both
+        lines = {"stowplan": next(iter(lines.values()))}
+    points = {
+        name: (found[resource]["baseline"][risk], found[resource]["baseline"]["requested"])
+        for name, found in trace["targets"].items()
+    }
+    points |= {
+        f"stowplan/{wclass}": (found[resource][risk], found[resource]["requested"])
+        for wclass, found in trace["classes"].items()
+    }
+    return curves(lines, points, titles, logarithmic_x=all(x > 0 for x, _ in points.values()))
+
+
+def _changes(traces: dict[str, Any]) -> Table:
+    classes = list(next(iter(traces.values()))["classes"])
+    rows = []
+    for name, trace in traces.items():
+        found = [trace["targets"]["vpa"], trace["targets"]["krr"], *(trace["classes"][c] for c in classes)]
+        changes = [of["changes_per_workload_day"] for of in found]
+        rows.append((name, *("-" if change is None else f"{change:.2f}" for change in changes)))
+    return Table("Changes of requests per workload-day", ("trace", "vpa", "krr", *classes), rows)
 
 
 def _met(target: dict[str, Any]) -> str:

@@ -182,6 +182,46 @@ def scatter(points: Mapping[str, Sequence[tuple[float, float, str]]], titles: tu
     return {"data": data, "layout": layout}
 
 
+def curves(
+    found: Mapping[str, Sequence[tuple[float, float]]],
+    points: Mapping[str, tuple[float, float]],
+    titles: tuple[str, str],
+    *,
+    logarithmic_x: bool = False,
+) -> Figure:
+    """Curves of `(x, y)` by name, and single points with their names beside them: a frontier and what others reach."""
+    data: list[Figure] = [
+        {
+            "type": "scatter",
+            "mode": "lines+markers",
+            "name": name,
+            "x": [x for x, _ in line],
+            "y": [y for _, y in line],
+            "line": {"color": OURS, "width": 2.5, "dash": ("solid", "dash", "dot")[number % 3]},
+            "marker": {"size": 6},
+            "hovertemplate": "%{x:.4g}, %{y:.4g}<extra>" + name + "</extra>",
+        }
+        for number, (name, line) in enumerate(found.items())
+    ]
+    data.append(
+        {
+            "type": "scatter",
+            "mode": "markers+text",
+            "x": [x for x, _ in points.values()],
+            "y": [y for _, y in points.values()],
+            "text": list(points),
+            "textposition": "top right",
+            "marker": {"size": 11, "color": [colour(name, number) for number, name in enumerate(points)]},
+            "hovertemplate": "%{text}: %{x:.4g}, %{y:.4g}<extra></extra>",
+            "showlegend": False,
+        }
+    )
+    layout = _layout(*titles)
+    if logarithmic_x:
+        layout["xaxis"] |= {"type": "log"}
+    return {"data": data, "layout": layout}
+
+
 def _layout(x_title: str, y_title: str, *, height: int = 340) -> Figure:
     return {
         "height": height,

@@ -45,9 +45,11 @@ def memory_target(points: Sequence[Point], baseline: Verdict) -> dict[str, Any]:
 def interpolated(points: Sequence[dict[str, Any]], by: str, at: float) -> dict[str, Any] | None:
     """All measures where `by` has the wanted value, between the two nearest points; None outside the frontier.
 
+    Of points with the same value (breach days are counts) the one that requests least is taken.
     A mixture of two settings (some containers by one, the rest by the other) reaches what lies between them.
     """
-    known = sorted((point for point in points if point[by] is not None), key=lambda point: float(point[by]))
+    ranked = sorted((p for p in points if p[by] is not None), key=lambda p: (float(p[by]), float(p["requested"])))
+    known = [p for at, p in enumerate(ranked) if at == 0 or p[by] != ranked[at - 1][by]]
     xs: Floats = np.array([point[by] for point in known], dtype=np.float64)
     if not len(xs) or not xs[0] <= at <= xs[-1]:
         return None

@@ -30,6 +30,13 @@ def test_measures_are_interpolated_between_the_nearest_points() -> None:
     assert interpolated(points, "unmet", 0.03) == {"unmet": 0.03, "requested": 120.0}
     assert interpolated(points, "unmet", 0.05) is None
     assert interpolated(points, "unmet", 0.001) is None
+    ties = [
+        {"breach_days": 0, "requested": 9.0},
+        {"breach_days": 0, "requested": 4.0},
+        {"breach_days": 2, "requested": 2.0},
+    ]
+    assert interpolated(ties, "breach_days", 0) == {"breach_days": 0, "requested": 4.0}
+    assert interpolated(ties, "breach_days", 1) == {"breach_days": 1, "requested": 3.0}
 
 
 def test_a_frontier_saves_nothing_against_itself() -> None:
