@@ -12,6 +12,7 @@ from extender.cache import Cache
 from extender.decider import FILTER, PRIORITIZE, Decider
 from extender.explain import explain_decision, explain_plan, explain_waiting
 from extender.metrics import ExtenderMetrics
+from extender.why_not import why_not
 from extender.wire import ExtenderArgs, WireError, decode_args, encode_filter_result, encode_host_priorities
 from stowplan.model.pod import Pod
 from stowplan.serving.http import make_app
@@ -59,6 +60,9 @@ def extender_app(
             return web.Response(body=msgspec.json.encode(missing), status=404, content_type=_JSON)
         pod = cache.pod(found.uid)
         answer = explain_decision(found, pod.node_name if pod else "")
+        if pod is not None and request.query.get("node"):
+            chosen = found.options[0] if found.node else None
+            answer["why_not"] = why_not(pod, request.query["node"], chosen, decider.view())
         return web.Response(body=msgspec.json.encode(answer), content_type=_JSON)
 
     async def plan(_: web.Request) -> web.Response:

@@ -55,6 +55,10 @@ class Option:
     price_micro_usd_per_hour: int
     latency: Terms = ()
     """By name, in points."""
+    added_cs: int = 0
+    """Expected hundredths of a second for which the pod alone keeps the node in use; 0 where nothing is known."""
+    expected: bool = False
+    """Whether the value is an expected cost (`extender.scoring.expected_cost`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +153,7 @@ def evaluate(
     value = view.strategy(
         Candidate(asked, used, info.node.allocatable, price, occupied, latency, name in view.drain, added_cs)
     )
-    return Option(name, planned, occupied, value, price, terms)
+    return Option(name, planned, occupied, value, price, terms, added_cs, view.nodes is not None)
 
 
 def fits(asked: Amounts, used: Amounts, allocatable: Amounts) -> bool:

@@ -201,6 +201,7 @@ class Decider:
             plan_source=plan.source,
             plan_cost=plan.cost_micro_usd_per_hour,
             plan_bound=plan.bound_micro_usd_per_hour,
+            plan_solve_ms=plan.solve_ms,
         )
 
     def _breadth_for(self, pod: Pod) -> Breadth:

@@ -33,6 +33,7 @@ class Decision:
     plan_source: str
     plan_cost: int
     plan_bound: int
+    plan_solve_ms: int = 0
 
 
 class DecisionLog:

@@ -9,6 +9,7 @@ from extender.candidates import Option
 from extender.decision_log import Decision
 from extender.outcomes import Outcome
 from extender.plan import Plan
+from extender.why_not import option_as_json
 from stowplan.model.pod import Pod
 from stowplan.model.quantity import format_amount
 
@@ -64,8 +65,9 @@ def explain_decision(decision: Decision, bound_to: str) -> dict[str, Any]:
             "cost_per_hour": dollars(decision.plan_cost),
             "bound_per_hour": dollars(decision.plan_bound),
             "gap_percent": gap_percent(decision.plan_cost, decision.plan_bound),
+            "solve_ms": decision.plan_solve_ms,
         },
-        "options": [_option(option) for option in decision.options],
+        "options": [option_as_json(option) for option in decision.options],
         "why": why(decision, bound_to),
     }
 
@@ -158,7 +160,7 @@ def explain_waiting(pod: Pod, plan: Plan) -> dict[str, Any]:
 
 def _ground(decision: Decision) -> str:
     if decision.outcome is not Outcome.PLANNED:
-        return "price-weighted best fit, as no planned slot was open"
+        return "expected cost, as no planned slot was open"
     cost, bound = decision.plan_cost, decision.plan_bound
     return (
         f"plan {decision.plan_generation} ({decision.plan_source}), which costs {dollars(cost):.4f} $/h; "
@@ -175,14 +177,3 @@ def _in_words(option: Option) -> str:
 def _latency(option: Option) -> str:
     """The named terms of latency, where there are any."""
     return f", latency {' '.join(f'{name} {points}' for name, points in option.latency)}" if option.latency else ""
-
-
-def _option(option: Option) -> dict[str, Any]:
-    return {
-        "node": option.node,
-        "planned": option.planned,
-        "occupied": option.occupied,
-        "value": option.value,
-        "price_per_hour": dollars(option.price_micro_usd_per_hour),
-        "latency": dict(option.latency),
-    }

@@ -12,7 +12,7 @@ from typing import Final
 
 import numpy as np
 
-from extender.lifetimes.kin import Path, keeps_nodes_in_use, path_of
+from extender.lifetimes.kin import keeps_nodes_in_use, path_of
 from extender.lifetimes.node_curves import NodeCurves
 from extender.lifetimes.node_values import NodeValues
 from extender.lifetimes.survival import Expectations
@@ -106,7 +106,7 @@ class NodeLedger:
         starved[[table.rows[name] for name in drain if name in table.rows]] = True
         for tier in (rows[occupied[rows] & ~starved[rows]], rows[occupied[rows] & starved[rows]]):
             if len(tier):
-                added = self._added(path_of(pod.signature, pod.uid), tier)
+                added = self._added(pod, tier)
                 yield from self._by_cost(tier, added, self._costs_in_use(asked, tier, added, places))
         empty = rows[~occupied[rows]]
         if len(empty):
@@ -137,12 +137,14 @@ class NodeLedger:
     def added_cs(self, pod: Pod, node: str) -> int:
         """For one node, what `ranked` says of it; 0 where nothing is known."""
         row = self.table.rows.get(node)
-        return 0 if row is None else int(self._added(path_of(pod.signature, pod.uid), np.array([row]))[0])
+        return 0 if row is None else int(self._added(pod, np.array([row]))[0])
 
-    def _added(self, path: Path, rows: Ints) -> Ints:
+    def _added(self, pod: Pod, rows: Ints) -> Ints:
         if self._curves is None or self._expectations is None:
             return np.zeros(len(rows), np.int64)
-        return hundredths(self._curves.seconds_added(path[-1], self._expectations.curve(path), rows))
+        path = path_of(pod.signature, pod.uid)
+        ends_in = float(pod.ends_s - pod.created_s) if pod.ends_s else None
+        return hundredths(self._curves.seconds_added(path[-1], self._expectations.curve(path, ends_in=ends_in), rows))
 
     def _costs_in_use(self, asked: Amounts, rows: Ints, added: Ints, held: Mapping[int, Amounts]) -> Ints:
         table = self.table

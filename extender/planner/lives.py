@@ -66,7 +66,7 @@ class Lives:
             now = self._clock()
             row = self._row(pod.node_name)
             born = min(now, float(pod.created_s)) if pod.created_s else now
-            self._occupancy.place(pod.uid, path_of(pod.signature, pod.uid), row, now, born)
+            self._occupancy.place(pod.uid, path_of(pod.signature, pod.uid), row, now, born, pod.ends_s or None)
 
     def _row(self, name: str) -> int:
         row = self._rows.get(name)

@@ -12,6 +12,7 @@ from stowplan.cli.mutate import mutate
 from stowplan.cli.recommend import recommend
 from stowplan.cli.replay import replay
 from stowplan.cli.simulate import simulate
+from stowplan.cli.why_node import why_node
 
 app = typer.Typer(
     name="stowplan",
@@ -26,6 +27,7 @@ app.command()(demo)
 app.command()(simulate)
 app.command()(replay)
 app.command()(moves)
+app.command("why-node")(why_node)
 app.command()(recommend)
 app.command()(manifests)
 

@@ -12,6 +12,7 @@ from typing import Any, Final, TypeVar
 
 import msgspec
 
+from stowplan.kube.deadlines import deadline_of
 from stowplan.kube.shapes import Container, PodCondition, PodMeta, PodObject, PodSpec
 from stowplan.model import disruption, keys
 from stowplan.model.placement import parse_gang, parse_replica_limit, parse_services
@@ -99,6 +100,7 @@ def project_pod(raw: bytes | msgspec.Raw, interner: SignatureInterner | None = N
         node_name=sys.intern(spec.get("nodeName", "")),
         nominated_node=sys.intern(status.get("nominatedNodeName", "")),
         created_s=int(created.timestamp()) if created else 0,
+        ends_s=deadline_of(spec, status, created),
         finished=status.get("phase") in ("Succeeded", "Failed"),
         deleting=bool(meta.get("deletionTimestamp")),
         gated=bool(spec.get("schedulingGates")),

@@ -89,6 +89,7 @@ class PodSpec(TypedDict, total=False):
     nodeName: str
     schedulerName: str
     priority: int | None
+    activeDeadlineSeconds: int | None
     containers: list[Container] | None
     initContainers: list[Container] | None
     resources: Resources | None
@@ -118,6 +119,7 @@ class PodStatus(TypedDict, total=False):
     phase: str
     nominatedNodeName: str
     conditions: list[PodCondition] | None
+    startTime: datetime | None
 
 
 class PodObject(msgspec.Struct):

@@ -153,6 +153,8 @@ class Pod:
     nominated_node: str = ""
     created_s: int = 0
     """Unix seconds."""
+    ends_s: int = 0
+    """Unix seconds at which its deadline (`spec.activeDeadlineSeconds`) ends it, counted from its creation until it starts; 0 for none."""
     finished: bool = False
     """Succeeded or Failed: takes no room any more."""
     deleting: bool = False

@@ -84,7 +84,7 @@ async def test_explanations_by_uid_and_by_name(client: Any) -> None:
     assert by_uid == by_name
     assert by_uid["outcome"] == "greedy"
     assert by_uid["why"] == (
-        "shop/web-1 was sent to n2 (0.1920 $/h, already in use) by price-weighted best fit, as no planned slot was open; "
+        "shop/web-1 was sent to n2 (0.1920 $/h, already in use) by expected cost, as no planned slot was open; "
         "next best of 3 nodes: n1 (0.1920 $/h, empty), n3 (0.1920 $/h, empty)."
     )
 

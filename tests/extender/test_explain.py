@@ -51,6 +51,7 @@ def test_the_decision_as_json() -> None:
         "cost_per_hour": 2.0,
         "bound_per_hour": 1.9,
         "gap_percent": 5.0,
+        "solve_ms": 0,
     }
     assert [option["node"] for option in seen["options"]] == ["n1", "n2"]
     assert (seen["node"], seen["bound_to"], seen["offered"], seen["kept"]) == ("n1", "n1", 40, 1)

@@ -124,3 +124,16 @@ def test_a_pod_from_the_future_is_new() -> None:
 
     values = lives.values(1)
     assert values is not None
+
+
+def test_a_deadline_bounds_how_long_a_node_is_in_use() -> None:
+    clock = Clock()
+    lives = Lives(clock)
+    learned(lives, clock, seconds=43_200)
+    clock.now += REFRESH_S
+    lives.apply("upsert_pod", (dataclasses.replace(bound("last", "n9", int(clock.now)), ends_s=int(clock.now) + 300),))
+
+    values = lives.values(9)
+
+    assert values is not None
+    assert values.curves.seconds_left(np.array([values.rows["n9"]]))[0] <= 300

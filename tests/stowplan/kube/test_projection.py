@@ -421,3 +421,17 @@ def test_a_pod_for_which_no_node_was_found(condition: dict[str, str], unschedula
     raw = {"metadata": {"name": "a"}, "spec": {"containers": []}, "status": {"conditions": [condition]}}
 
     assert project_pod(msgspec.json.encode(raw)).unschedulable is unschedulable
+
+
+@pytest.mark.parametrize(
+    ("spec", "status", "end"),
+    [
+        ({}, {}, 0),
+        ({"activeDeadlineSeconds": 600}, {}, 700),  # until it starts, from its creation at 100
+        ({"activeDeadlineSeconds": 600}, {"startTime": "1970-01-01T00:03:20Z"}, 800),
+    ],
+)
+def test_a_deadline_counts_from_the_start(spec: dict[str, Any], status: dict[str, Any], end: int) -> None:
+    raw = {"metadata": {"name": "p", "creationTimestamp": "1970-01-01T00:01:40Z"}, "spec": spec, "status": status}
+
+    assert project_pod(json.dumps(raw).encode()).ends_s == end

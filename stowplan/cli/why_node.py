@@ -1,0 +1,120 @@
+"""``stowplan why-node``: why a pod is on its node and not on another, asked of the running extender."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from enum import StrEnum
+from typing import Annotated, Any, Final
+from urllib.parse import quote
+
+import aiohttp
+import typer
+from rich.console import Console
+from rich.table import Table
+
+_TIMEOUT: Final = aiohttp.ClientTimeout(total=5.0)
+_FOUND: Final = 200
+_NOT_KNOWN: Final = 404
+
+
+class Output(StrEnum):
+    """How the answer is printed."""
+
+    TABLE = "table"
+    JSON = "json"
+
+
+class Unanswered(Exception):  # noqa: N818 - a state of the other side
+    """The extender gave no answer: its message and the exit code that follows."""
+
+    def __init__(self, message: str, code: int) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+def why_node(
+    pod: Annotated[str, typer.Argument(help="Name of the pod, or NAMESPACE/NAME.")],
+    namespace: Annotated[str, typer.Option("--namespace", "-n", help="Namespace of the pod.")] = "default",
+    node: Annotated[str, typer.Option(help="Ask why the pod is not on this node.")] = "",
+    extender: Annotated[
+        str, typer.Option(envvar="STOWPLAN_EXTENDER", help="Address of the extender.")
+    ] = "http://127.0.0.1:8888",
+    *,
+    output: Annotated[
+        Output, typer.Option("--output", "-o", help="A table for people, JSON for scripts.")
+    ] = Output.TABLE,
+) -> None:
+    """Say why a pod is on its node: what was compared, with each node's terms, and how good the plan is.
+
+    Exit code 0 with an answer, 1 when the extender remembers no decision about the pod, 2 when it cannot be asked.
+    """
+    space, _, name = pod.rpartition("/")
+    path = f"/explain/{quote(space or namespace, safe='')}/{quote(name, safe='')}"
+    try:
+        answer = asyncio.run(_ask(extender.rstrip("/") + path, {"node": node} if node else {}))
+    except Unanswered as error:
+        typer.echo(f"error: {error}", err=True)
+        raise typer.Exit(error.code) from error
+    if output is Output.JSON:
+        typer.echo(json.dumps(answer))
+        return
+    console = Console(highlight=False)
+    for part in _for_people(answer):
+        console.print(part)
+
+
+async def _ask(url: str, query: dict[str, str]) -> Any:
+    try:
+        async with aiohttp.ClientSession(timeout=_TIMEOUT) as session, session.get(url, params=query) as response:
+            body = await response.json(content_type=None)
+            if response.status == _FOUND:
+                return body
+            if response.status == _NOT_KNOWN and isinstance(body, dict) and "error" in body:
+                raise Unanswered(str(body["error"]), 1)
+            raise Unanswered(f"{url} answered {response.status}; is that the extender's port?", 2)
+    except (aiohttp.ClientError, TimeoutError, ValueError) as error:
+        raise Unanswered(
+            f"extender {url}: {str(error) or type(error).__name__}; forward its port or set --extender", 2
+        ) from error
+
+
+def _for_people(answer: dict[str, Any]) -> list[str | Table]:
+    parts: list[str | Table] = [answer["why"]]
+    plan = answer.get("plan")  # a pod that waits was not decided about yet
+    if plan:
+        parts.append(
+            f"plan {plan['generation']} ({plan['source']}): cost {plan['cost_per_hour']:.4f} $/h, "
+            f"bound {plan['bound_per_hour']:.4f} $/h, gap {plan['gap_percent']} %, made in {plan['solve_ms']} ms"
+        )
+    if answer.get("options"):
+        parts.append(_table(answer["options"]))
+    why_not = answer.get("why_not")
+    if why_not:
+        parts.append(f"why not {why_not['node']}: {why_not['why']}")
+    if why_not and why_not["resources"]:
+        parts.append(_lacking(why_not["resources"]))
+    return parts
+
+
+def _table(options: list[dict[str, Any]]) -> Table:
+    table = Table("node", "by", "use", "$/h", "in use longer, s", "expected cost, $", "latency", box=None)
+    for option in options:
+        cost = option["expected_cost"]
+        table.add_row(
+            option["node"],
+            "plan" if option["planned"] else "value",
+            "in use" if option["occupied"] else "opens",
+            f"{option['price_per_hour']:.4f}",
+            f"{option['seconds_added']:.0f}",
+            "" if cost is None else f"{cost:.4f}",
+            " ".join(f"{name} {points}" for name, points in option["latency"].items()),
+        )
+    return table
+
+
+def _lacking(resources: list[dict[str, str]]) -> Table:
+    table = Table("resource", "asking", "used", "available", box=None)
+    for entry in resources:
+        table.add_row(entry["resource"], entry["asking"], entry["used"], entry["available"])
+    return table
