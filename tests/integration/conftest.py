@@ -12,6 +12,7 @@ from _pytest.capture import CaptureManager
 from sandbox.build import ensure_binaries
 from sandbox.control_plane import ControlPlane, SandboxSettings
 from sandbox.errors import BuildError
+from sandbox.metrics_server import ensure_metrics_server
 
 HERE = Path(__file__).parent
 
@@ -36,8 +37,12 @@ def pytest_collection_finish(session: pytest.Session) -> None:
         with capture.global_and_fixture_disabled():
             try:
                 ensure_binaries()
+                if any(item.path.name == "test_metrics_server.py" for item in session.items):
+                    ensure_metrics_server()
             except BuildError as error:
-                pytest.exit(f"the control plane cannot be built: {error}", returncode=pytest.ExitCode.USAGE_ERROR)
+                pytest.exit(
+                    f"what the tests run against cannot be built: {error}", returncode=pytest.ExitCode.USAGE_ERROR
+                )
 
 
 @pytest.fixture(scope="session")
