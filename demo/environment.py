@@ -9,14 +9,28 @@ from stowplan.kube.connection import Connection
 
 
 class Variant(StrEnum):
-    """What places the pods."""
+    """What sizes and places the pods."""
 
     STOCK = "stock"
     """The default scheduler as it is delivered: NodeResourcesFit scores LeastAllocated, which spreads."""
     MOST_ALLOCATED = "most-allocated"
     """The default scheduler with the one setting that packs, NodeResourcesFit MostAllocated: what anybody can have without us."""
+    RIGHT_SIZED = "right-sized"
+    """The webhook applies learned sizes; the default scheduler, as it is delivered, places the pods: right-sizing alone."""
+    PACKED = "packed"
+    """stowplan-scheduler places the pods; sizes are the user's own: packing alone."""
     STOWPLAN = "stowplan"
-    """The webhook and the extender, with stowplan-scheduler beside the default scheduler."""
+    """Learned sizes, placed by stowplan-scheduler: both together."""
+
+    @property
+    def learns(self) -> bool:
+        """Whether the pods agree to learned sizes."""
+        return self in (Variant.RIGHT_SIZED, Variant.STOWPLAN)
+
+    @property
+    def packs(self) -> bool:
+        """Whether the pods are placed by stowplan-scheduler."""
+        return self in (Variant.PACKED, Variant.STOWPLAN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,4 +57,4 @@ class Environment:
     @property
     def opted_in(self) -> bool:
         """Whether the namespace asks for stowplan."""
-        return self.variant is Variant.STOWPLAN
+        return self.variant.learns or self.variant.packs

@@ -27,7 +27,7 @@ from sandbox.activity import activity
 
 RESULT_FILE = "result.json"
 REPORT_FILE = "report.html"
-DEFAULT_RUNS = (Variant.STOCK, Variant.MOST_ALLOCATED, Variant.STOWPLAN)
+DEFAULT_RUNS = tuple(Variant)
 
 OpenEnvironment = Callable[[Variant, Sequence[DemoNode]], AbstractContextManager[Environment]]
 """Makes the place of one run."""

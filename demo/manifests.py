@@ -1,6 +1,7 @@
 """Workloads as Kubernetes objects."""
 
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Final
 
 from demo.workload import Kind, Workload
 from stowplan.model import keys
@@ -24,8 +25,26 @@ def namespace_manifest(name: str, run: str, *, opted_in: bool) -> Manifest:
     return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}}
 
 
+@dataclass(frozen=True, slots=True)
+class Consent:
+    """What the pods of a run let stowplan do; where the namespace is not opted in, nobody reads it."""
+
+    sizes: bool = False
+    """Replace the numbers in the template by learned ones."""
+    placement: bool = True
+    """Set priority, spread and scheduler."""
+
+
+SIZES_AS_WRITTEN: Final = Consent()
+
+
 def workload_manifest(
-    workload: Workload, run: str, *, seconds_per_trace_second: float, node_selector: dict[str, str]
+    workload: Workload,
+    run: str,
+    *,
+    seconds_per_trace_second: float,
+    node_selector: dict[str, str],
+    consent: Consent = SIZES_AS_WRITTEN,
 ) -> Manifest:
     """A Deployment, or a Job with as many parallel completions; requests as the trace has them.
 
@@ -34,10 +53,16 @@ def workload_manifest(
         run: value of `RUN_LABEL`.
         seconds_per_trace_second: how much time is compressed; a Job's life in KWOK follows from it.
         node_selector: where pods may go; empty for anywhere.
+        consent: what the pods let stowplan do.
     """
     labels = {RUN_LABEL: run, WORKLOAD_LABEL: workload.name, keys.CLASS: workload.workload_class}
+    annotations = _completion(workload, seconds_per_trace_second)
+    if consent.sizes:
+        labels[keys.SIZE] = "auto"
+    if not consent.placement:
+        annotations[keys.KEEP] = "priority,spread,placement"
     template: Manifest = {
-        "metadata": {"labels": labels, "annotations": _completion(workload, seconds_per_trace_second)},
+        "metadata": {"labels": labels, "annotations": annotations},
         "spec": _pod_spec(workload, node_selector),
     }
     if workload.kind is Kind.JOB:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from demo.errors import DemoError
-from demo.manifests import workload_manifest
+from demo.manifests import SIZES_AS_WRITTEN, Consent, workload_manifest
 from demo.workload import Kind, Workload
 from stowplan.kube.client import ApiClient
 from stowplan.kube.errors import ApiError, Conflict, KubeError, NotFound, TooManyRequests, Unreachable
@@ -87,7 +87,7 @@ class Player:
         namespace: where everything is created.
         run: value of the run label.
         timing: the compression.
-        node_selector: see `workload_manifest`.
+        node_selector, consent: see `workload_manifest`.
         clock: seconds since the start of the run.
         largest_lag: most seconds that a call was sent too late; the measure of an overloaded machine.
     """
@@ -98,6 +98,7 @@ class Player:
     timing: Timing
     node_selector: dict[str, str]
     clock: Callable[[], float]
+    consent: Consent = SIZES_AS_WRITTEN
     largest_lag: float = 0.0
 
     async def play(self, actions: Sequence[Action]) -> None:
@@ -134,7 +135,13 @@ class Player:
 
     async def _create(self, workload: Workload) -> None:
         scale = self.timing.seconds_per_trace_second
-        body = workload_manifest(workload, self.run, seconds_per_trace_second=scale, node_selector=self.node_selector)
+        body = workload_manifest(
+            workload,
+            self.run,
+            seconds_per_trace_second=scale,
+            node_selector=self.node_selector,
+            consent=self.consent,
+        )
         try:
             await self.api.create(_RESOURCES[workload.kind].path(self.namespace), body)
         except Conflict as error:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from demo.metrics import Latency
+from demo.risk import ClassRisk
 
 SCHEMA_VERSION = 1
 _LATENCIES = ("webhook_ms", "extender_ms", "scheduling_ms", "admission_ms")
@@ -122,6 +123,10 @@ class RunResult:
     timeline: tuple[Sample, ...]
     node_fill: tuple[NodeFill, ...]
     story: Story | None = None
+    requested_cores: float = 0.0
+    """Time-weighted mean of what the pods on nodes requested."""
+    risk: Mapping[str, ClassRisk] = field(default_factory=dict)
+    """By class: the requests against recorded use on the day after the learned ones."""
 
     @property
     def explained(self) -> bool:

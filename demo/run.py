@@ -9,8 +9,10 @@ from typing import Any, TypeVar
 
 from demo.environment import Environment
 from demo.errors import DemoError
-from demo.manifests import RUN_LABEL, namespace_manifest
+from demo.manifests import RUN_LABEL, Consent, namespace_manifest
+from demo.learning import learned_profiles
 from demo.pods import PodLedger, project
+from demo.profiles import publish
 from demo.replay import Action, Player, Timing, Verb, schedule
 from demo.result import RunResult
 from demo.scrape import Scrape, scrape
@@ -81,6 +83,9 @@ async def execute(
     async with ApiClient(environment.connection) as api:
         progress.update("namespace")
         await _make_namespace(api, environment)
+        if environment.variant.learns:
+            progress.update("learned sizes")
+            await publish(api, learned_profiles(workloads, environment.namespace, int(time.time())))
         before = await scrape(api, environment)
         async with _following(api, environment, ledger):
             watch.start()
@@ -90,7 +95,9 @@ async def execute(
 async def _measure(run: _Run, before: Scrape) -> RunResult:
     ledger = run.ledger
     selector = dict(run.environment.node_selector)
-    player = Player(run.api, run.environment.namespace, run.environment.run, run.timing, selector, run.watch)
+    variant = run.environment.variant
+    consent = Consent(sizes=variant.learns, placement=variant.packs or not variant.learns)
+    player = Player(run.api, run.environment.namespace, run.environment.run, run.timing, selector, run.watch, consent)
     async with _background(_display(run)):
         await player.play([action for action in schedule(run.workloads, run.timing) if _is_opening(action)])
         await _settle(run, [workload for workload in run.workloads if workload.is_standing], _OPENING_SECONDS)

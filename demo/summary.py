@@ -9,6 +9,7 @@ from demo.metrics import Latency, latency_of, latency_of_values
 from demo.pods import PodRecord
 from demo.replay import Timing
 from demo.result import ClassCount, NodeFill, RunResult, Sample, Story, Unplaced
+from demo.risk import risk_by_class
 from demo.scrape import Scrape
 from demo.timeline import MICRO_USD, Point, Resident, at, cost_between, lower_bound_usd_per_hour
 from demo.workload import Workload
@@ -66,10 +67,20 @@ def summarize(seen: Observation) -> RunResult:
         decisions={name: count for name, count in sorted(seen.latencies.decisions.items()) if count},
         classes=_classes(seen.workloads, seen.records),
         unplaced_pods=unplaced,
+        requested_cores=round(cost.cpu_millicores / 1000, 1),
+        risk=risk_by_class(seen.workloads, _requests(seen.records)),
         timeline=_timeline(seen),
         node_fill=_fill(seen.nodes, seen.residents),
         story=seen.story,
     )
+
+
+def _requests(records: Sequence[PodRecord]) -> dict[str, int]:
+    """Millicores that the pods of each workload had; of its first pod, if they differ."""
+    requests: dict[str, int] = {}
+    for record in records:
+        requests.setdefault(record.workload, record.cpu_millicores)
+    return requests
 
 
 def _bound(records: Sequence[PodRecord]) -> Mapping[str, int]:

@@ -119,6 +119,8 @@ class Cost:
     peak_nodes: int
     lower_bound_usd_per_hour: float
     """Time-weighted mean of `lower_bound_usd_per_hour`."""
+    cpu_millicores: float
+    """Time-weighted mean of what was requested."""
 
 
 def cost_between(points: Sequence[Point], start: float, end: float, nodes: Sequence[DemoNode]) -> Cost:
@@ -126,7 +128,7 @@ def cost_between(points: Sequence[Point], start: float, end: float, nodes: Seque
     pieces = cut(points, start, end)
     seconds = sum(lasted for _, lasted in pieces)
     if not seconds:
-        return Cost(0.0, 0.0, 0, 0.0)
+        return Cost(0.0, 0.0, 0, 0.0, 0.0)
     return Cost(
         usd_per_hour=sum(point.micro_usd_per_hour * lasted for point, lasted in pieces) / MICRO_USD / seconds,
         nodes=sum(point.nodes * lasted for point, lasted in pieces) / seconds,
@@ -136,6 +138,7 @@ def cost_between(points: Sequence[Point], start: float, end: float, nodes: Seque
             for point, lasted in pieces
         )
         / seconds,
+        cpu_millicores=sum(point.cpu_millicores * lasted for point, lasted in pieces) / seconds,
     )
 
 

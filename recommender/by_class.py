@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from recommender.amounts import Floats
 from recommender.grid import CPU_THRESHOLD, MEMORY_THRESHOLD, change, shrink_allowed
+from recommender.history import History
 from recommender.learner import Learner
 from recommender.risk import Levels, Risk, declared, start_levels
 from recommender.sizing import Sizes, sizes
@@ -34,6 +35,11 @@ class ByClass:
         self._changed = np.full((2, count), -1000, dtype=np.int64)
         self._usual = np.full(count, np.nan)
         self._recommended_day = -1
+
+    @property
+    def histories(self) -> list[History]:
+        """What was learned, by container number."""
+        return self._learner.histories
 
     def recommend(self, day: int) -> Requests:
         """Requests after steps and cool-down; they stand until the next day."""
