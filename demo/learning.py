@@ -1,4 +1,4 @@
-"""The sizes that stowplan has learned before the demo begins: the recommender's own functions over the recorded use, as WorkloadProfiles."""
+"""What stowplan has learned before the demo begins: the recommender's own functions over recorded use, as WorkloadProfiles."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence

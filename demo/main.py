@@ -92,7 +92,7 @@ def parse_runs(text: str, places: OpenEnvironment | None) -> tuple[Variant, ...]
         DemoError: an unknown or repeated name.
     """
     if not text:
-        return DEFAULT_RUNS if places is None else (Variant.STOCK, Variant.STOWPLAN)
+        return DEFAULT_RUNS if places is None else tuple(run for run in Variant if run is not Variant.MOST_ALLOCATED)
     names = [name.strip() for name in text.split(",")]
     known = ", ".join(Variant)
     unknown = [name for name in names if name not in list(Variant)]

@@ -7,7 +7,13 @@ from demo.result import NodeFill, RunResult
 
 Figure = dict[str, Any]
 
-RUN_COLOURS = {"stock": "#8b93a7", "most-allocated": "#d98f2b", "stowplan": "#12a594"}
+RUN_COLOURS = {
+    "stock": "#8b93a7",
+    "most-allocated": "#d98f2b",
+    "right-sized": "#5b8def",
+    "packed": "#b565a7",
+    "stowplan": "#12a594",
+}
 _OTHER_COLOUR = "#7c6fd6"
 _BOUND_COLOUR = "#9aa0ac"
 _PRICE_SCALE = [[0.0, "#9ad9c9"], [0.5, "#3f8fb5"], [1.0, "#3b3a7a"]]
@@ -35,6 +41,39 @@ def nodes_over_time(runs: Mapping[str, RunResult]) -> Figure:
     """Non-empty nodes, one step line per run."""
     traces = [_steps(name, run, [sample.nodes for sample in run.timeline], "%{y} nodes") for name, run in runs.items()]
     return _over_time(traces, "nodes in use")
+
+
+def requests_by_class(own: RunResult | None, learned: RunResult) -> Figure:
+    """Cores by class: asked for by users, learned, and used."""
+    classes = list(learned.risk)
+    bars = {"learned": [learned.risk[name].requested_cores for name in classes]}
+    if own is not None:
+        bars = {
+            "asked by users": [own.risk[name].requested_cores if name in own.risk else 0 for name in classes],
+            **bars,
+        }
+    bars["used, mean"] = [learned.risk[name].used_cores for name in classes]
+    colours = {"asked by users": RUN_COLOURS["stock"], "learned": RUN_COLOURS["stowplan"], "used, mean": _BOUND_COLOUR}
+    traces = [
+        {
+            "type": "bar",
+            "name": name,
+            "x": classes,
+            "y": values,
+            "marker": {"color": colours[name]},
+            "hovertemplate": "%{y:.0f} cores",
+        }
+        for name, values in bars.items()
+    ]
+    layout = {
+        "height": 320,
+        "barmode": "group",
+        "margin": _MARGIN,
+        "legend": {"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0},
+        "xaxis": {"showgrid": False},
+        "yaxis": {"title": {"text": "cores"}, "rangemode": "tozero", "zeroline": False},
+    }
+    return {"data": traces, "layout": layout}
 
 
 def node_fill(fills: Sequence[NodeFill]) -> Figure:

@@ -9,6 +9,7 @@ from demo.environment import Variant
 from demo.headline import headline, saving
 from demo.result import DemoResult, RunResult
 from demo.terminal import ROWS, latency
+from demo.usage import RULE as USAGE_RULE
 from demo.workload import RULE
 from stowplan.page import html_page
 
@@ -25,6 +26,7 @@ def report_html(result: DemoResult) -> str:
             _cards(result),
             _over_time(),
             _fill(result),
+            _risk(result),
             _numbers(result),
             _story(result),
             _unplaced(result),
@@ -36,7 +38,12 @@ def report_html(result: DemoResult) -> str:
 
 def _figures(result: DemoResult) -> dict[str, plots.Figure]:
     fills = {f"fill-{name}": plots.node_fill(run.node_fill) for name, run in result.runs.items()}
-    return {"cost": plots.cost_over_time(result.runs), "nodes": plots.nodes_over_time(result.runs), **fills}
+    figures = {"cost": plots.cost_over_time(result.runs), "nodes": plots.nodes_over_time(result.runs), **fills}
+    learned = next((run for name, run in result.runs.items() if Variant(name).learns and run.risk), None)
+    if learned is not None:
+        own = next((run for name, run in result.runs.items() if not Variant(name).learns), None)
+        figures["requests"] = plots.requests_by_class(own, learned)
+    return figures
 
 
 def _opening(result: DemoResult) -> str:
@@ -49,7 +56,7 @@ def _opening(result: DemoResult) -> str:
         f"{cluster['nodes']} nodes "
         f"in EC2 shapes with {cluster['cpu_cores']:.0f} cores and real list prices (${cluster['cost_per_hour']:.2f}/h in all). "
         "Each run had the same pods in the same order and rhythm, a real API server and a real kube-scheduler; "
-        "only what places the pods differs. "
+        "only what sizes and places the pods differs. "
         "A node counts while a pod is on it: empty nodes are the ones an autoscaler can give back.</p>"
     )
 
@@ -109,6 +116,35 @@ def _fill(result: DemoResult) -> str:
         "Full bars next to gaps are good; many half-full bars are paid for twice.</p>"
         f'<div class="fills">{figures}</div>'
         '<p class="legend">price of the node <span>$0.34/h</span><span class="ramp"></span><span>$1.54/h</span></p>'
+    )
+
+
+def _risk(result: DemoResult) -> str:
+    """What right-sizing asks for and which risk it takes; empty where nothing was learned."""
+    learned = next((run for name, run in result.runs.items() if Variant(name).learns and run.risk), None)
+    if learned is None:
+        return ""
+    own = next((run for name, run in result.runs.items() if not Variant(name).learns), None)
+    rows = "".join(
+        f"<tr><td>{escape(name)}</td><td>{risk.workloads}</td><td>{risk.used_cores:.0f}</td>"
+        f"<td>{own.risk[name].requested_cores if own is not None and name in own.risk else 0:.0f}</td>"
+        f"<td>{risk.requested_cores:.0f}</td><td>{risk.overrun_share:.1%} (p95 {risk.overrun_share_p95:.1%})</td>"
+        f"<td>{risk.declared_overrun:.0%}</td><td>{risk.unmet:.1%}</td><td>{risk.declared_unmet:.0%}</td>"
+        f"<td>{risk.within:.0%}</td></tr>"
+        for name, risk in learned.risk.items()
+    )
+    head = (
+        "<tr><th></th><th>workloads</th><th>cores used</th><th>asked by users</th><th>learned</th>"
+        "<th>time above the request</th><th>declared</th><th>unmet demand</th><th>declared</th><th>workloads within</th></tr>"
+    )
+    return (
+        "<h2>Right-sizing, and the risk it takes</h2>"
+        f"<p>{escape(USAGE_RULE)} A class declares how much of the time a pod may use more than "
+        "it asked for, and how much of its "
+        "use that may be; the learned size is the smallest that keeps within. "
+        "All pods of a class are added up as if they were there at once.</p>"
+        f'<figure><div id="requests"></div></figure>'
+        f'<div class="scroll"><table><thead>{head}</thead><tbody>{rows}</tbody></table></div>'
     )
 
 
@@ -174,7 +210,8 @@ def _method(result: DemoResult) -> str:
     return (
         "<h2>How it was done</h2>"
         f"<p>{result.window_hours:g} hours of trace were replayed in {result.replay_seconds:g} s. {escape(RULE)} "
-        "Requests are the VM's size as the trace has it, in every run.</p>"
+        "Requests in the templates are the VM's size as the trace has it; in the runs right-sized and stowplan the pods agree to "
+        f"learned sizes. {escape(USAGE_RULE)}</p>"
         f"<p>Nodes: {escape(types)}, in three zones.</p>"
         f"<h2>What this does not show</h2><ul>{listed}</ul>"
         "<h2>Do it again</h2><pre>make demo</pre>"

@@ -9,8 +9,8 @@ from typing import Any, TypeVar
 
 from demo.environment import Environment
 from demo.errors import DemoError
-from demo.manifests import RUN_LABEL, Consent, namespace_manifest
 from demo.learning import learned_profiles
+from demo.manifests import RUN_LABEL, Consent, namespace_manifest
 from demo.pods import PodLedger, project
 from demo.profiles import publish
 from demo.replay import Action, Player, Timing, Verb, schedule

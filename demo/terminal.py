@@ -6,6 +6,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from demo.environment import Variant
 from demo.headline import headline
 from demo.metrics import Latency
 from demo.result import DemoResult, RunResult
@@ -18,6 +19,9 @@ _WHOLE_FROM = 20.0
 def show(result: DemoResult, console: Console) -> None:
     """Print table, unplaced pods with their reasons, the story of one pod and the headline."""
     console.print(table(result.runs))
+    risks = risk_table(result.runs)
+    if risks is not None:
+        console.print(risks)
     for name, run in result.runs.items():
         for entry in run.unplaced_pods:
             reason = entry.reason or "NO REASON KNOWN"
@@ -39,6 +43,43 @@ def table(runs: Mapping[str, RunResult]) -> Table:
         grid.add_column(escape(name), justify="right")
     for label, cell in ROWS:
         grid.add_row(label, *(cell(run) for run in runs.values()))
+    return grid
+
+
+def risk_table(runs: Mapping[str, RunResult]) -> Table | None:
+    """By class, the users' own sizes beside the learned ones; None where nothing was learned."""
+    own = next((run for name, run in runs.items() if not Variant(name).learns), None)
+    learned = next((run for name, run in runs.items() if Variant(name).learns), None)
+    if learned is None or not learned.risk:
+        return None
+    grid = Table(
+        title="CPU asked for, and the risk taken (judged on the day after the learned ones)", title_justify="left"
+    )
+    for title in (
+        "class",
+        "cores used",
+        "asked",
+        "learned",
+        "over, declared",
+        "achieved",
+        "unmet, declared",
+        "achieved",
+        "within",
+    ):
+        grid.add_column(title, justify="left" if title == "class" else "right")
+    for name, risk in learned.risk.items():
+        before = own.risk.get(name) if own is not None else None
+        grid.add_row(
+            name,
+            f"{risk.used_cores:.0f}",
+            _NONE if before is None else f"{before.requested_cores:.0f}",
+            f"{risk.requested_cores:.0f}",
+            f"{risk.declared_overrun:.0%}",
+            f"{risk.overrun_share:.1%}",
+            f"{risk.declared_unmet:.0%}",
+            f"{risk.unmet:.1%}",
+            f"{risk.within:.0%}",
+        )
     return grid
 
 
@@ -67,6 +108,7 @@ ROWS: tuple[tuple[str, Callable[[RunResult], str]], ...] = (
     ("$/h, mean", lambda run: f"{run.cost_per_hour:.2f}"),
     ("$/h, at the end", lambda run: f"{run.end_cost_per_hour:.2f}"),
     ("$/h, lower bound, mean", lambda run: f"{run.lower_bound_per_hour:.2f}"),
+    ("cores requested, mean", lambda run: f"{run.requested_cores:.0f}"),
     ("webhook, ms", lambda run: latency(run.webhook_ms)),
     ("  as the API server sees", lambda run: latency(run.admission_ms)),
     ("extender, ms", lambda run: latency(run.extender_ms)),

@@ -24,7 +24,9 @@ def demo(
     ] = Cluster.SANDBOX,
     runs: Annotated[
         str,
-        typer.Option(help="Runs, comma separated: stock, most-allocated, stowplan. [default: all the cluster can do]"),
+        typer.Option(
+            help="Runs, comma separated: stock, most-allocated, right-sized, packed, stowplan. [default: all the cluster can do]"
+        ),
     ] = "",
     output: Annotated[Path, typer.Option(help="Directory for result.json and report.html.")] = Path("build/demo"),
     pods: Annotated[int | None, typer.Option(min=1, help="At most so many pods of the sample; default all.")] = None,
