@@ -41,6 +41,7 @@ class Patience:
     Attributes:
         heartbeat: silence after which the child is killed.
         startup: time until the first heartbeat (imports, listening).
+        starved: most that a silence is forgiven because the child waited for a CPU: a new one would wait as well.
         grace: time to exit after SIGTERM; above drain and grace of the server, below the pod's.
         backoff: wait before the first restart; doubled for each following one.
         backoff_limit: longest wait before a restart.
@@ -49,6 +50,7 @@ class Patience:
 
     heartbeat: float = 1.5
     startup: float = 30.0
+    starved: float = 10.0
     grace: float = 25.0
     backoff: float = 0.1
     backoff_limit: float = 5.0
@@ -95,6 +97,7 @@ def run_supervised(
     *,
     patience: Patience = DEFAULT_PATIENCE,
     clock: Callable[[], float] = time.monotonic,
+    waited_for_cpu: Callable[[int], float] | None = None,
 ) -> int:
     """Run ``child_argv`` until it ends for good, replacing it when it hangs or crashes. Main thread only.
 
@@ -105,14 +108,21 @@ def run_supervised(
         The exit status: the child's own when it ended by itself with 0, after our SIGTERM, or before its first
         heartbeat ever (a start-up error is to be seen, not repeated); 128 + signal number as in a shell.
     """
-    return _Supervisor(list(child_argv), patience, clock).run()
+    return _Supervisor(list(child_argv), patience, clock, waited_for_cpu or seconds_waited_for_cpu).run()
 
 
 class _Supervisor:
-    def __init__(self, argv: list[str], patience: Patience, clock: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        argv: list[str],
+        patience: Patience,
+        clock: Callable[[], float],
+        waited_for_cpu: Callable[[int], float],
+    ) -> None:
         self._argv = argv
         self._patience = patience
         self._clock = clock
+        self._waited_for_cpu = waited_for_cpu
         self._child: subprocess.Popen[bytes] | None = None
         self._stopping_since: float | None = None
         self._restarts = 0
@@ -186,18 +196,22 @@ class _Supervisor:
         """Return when the child has exited or must be killed."""
         deadline = self._clock() + self._patience.startup
         looked = self._clock()
+        waited = 0.0
         while child.poll() is None:
             beating = self._beats(reading)
             now = self._clock()
             if beating:
                 self._ever_beat = True
                 deadline = now + self._patience.heartbeat
+                waited = self._waited_for_cpu(child.pid)
             elif now - looked > _LOOK_SECONDS + _STOLEN_SECONDS:
                 deadline = max(deadline, now + self._patience.heartbeat)  # it was us who did not run: start over
             looked = now
             if self._stopping_since is not None:
                 deadline = self._stopping_since + self._patience.grace
-            if now >= deadline:
+            if now >= deadline and now >= deadline + min(
+                self._patience.starved, self._waited_for_cpu(child.pid) - waited
+            ):
                 log.error("child %d: no heartbeat, or no end in time; killing it", child.pid)
                 return
 
@@ -209,6 +223,15 @@ class _Supervisor:
             return True
         time.sleep(_LOOK_SECONDS)  # the pipe is closed: the child is about to be gone
         return False
+
+
+def seconds_waited_for_cpu(pid: int) -> float:
+    """Seconds that a process's main thread was ready to run and did not (Linux: second field of schedstat); 0 where unknown."""
+    try:
+        with open(f"/proc/{pid}/schedstat", encoding="ascii") as statistics:  # noqa: PTH123 - ten times a second at worst, cheap
+            return int(statistics.read().split()[1]) / 1e9
+    except (OSError, IndexError, ValueError):
+        return 0.0
 
 
 def _die_with_parent() -> Callable[[], object] | None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from stowplan.serving.supervisor import Patience, heartbeat, restarts
+from stowplan.serving.supervisor import Patience, heartbeat, restarts, seconds_waited_for_cpu
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -42,17 +42,27 @@ sys.exit(run_supervised([sys.executable, "-c", *sys.argv[1:]], patience=patience
 """
 
 
+STARVING_PARENT = """
+import sys, time
+from stowplan.serving.supervisor import Patience, run_supervised
+
+patience = Patience(heartbeat=0.3, startup=20.0, starved=1000.0, grace=10.0, backoff=0.05)
+waited = time.monotonic  # as if the child had waited for a CPU ever since
+sys.exit(run_supervised([sys.executable, "-c", *sys.argv[1:]], patience=patience, waited_for_cpu=lambda pid: waited()))
+"""
+
+
 @contextlib.contextmanager
-def supervised(program: str, directory: Path) -> Iterator[subprocess.Popen[bytes]]:
+def supervised(program: str, directory: Path, parent: str = PARENT) -> Iterator[subprocess.Popen[bytes]]:
     """A supervisor of a Python program."""
     root = Path(__file__).parents[3]
-    command = [sys.executable, "-c", PARENT, program, str(directory)]
-    parent = subprocess.Popen(command, cwd=root, stderr=subprocess.DEVNULL)
+    command = [sys.executable, "-c", parent, program, str(directory)]
+    process = subprocess.Popen(command, cwd=root, stderr=subprocess.DEVNULL)
     try:
-        yield parent
+        yield process
     finally:
-        parent.kill()
-        parent.wait()
+        process.kill()
+        process.wait()
 
 
 def until(condition: Callable[[], object]) -> None:
@@ -148,3 +158,22 @@ def test_backoff_doubles_up_to_its_limit() -> None:
     waits = [Patience().before_restart(failures) for failures in (1, 2, 3, 6, 7, 1000)]
     # 0.1 s doubled: 0.1, 0.2, 0.4, ..., 3.2 for the sixth; then the limit of 5 s.
     assert waits == pytest.approx([0.1, 0.2, 0.4, 3.2, 5.0, 5.0])
+
+
+def test_a_child_that_waits_for_a_cpu_is_not_replaced(tmp_path: Path) -> None:
+    with supervised(SERVER, tmp_path, STARVING_PARENT) as parent:
+        first = pid_of(tmp_path, 0)
+        os.kill(first, signal.SIGSTOP)
+        time.sleep(1.5)  # five times the patience for a heartbeat
+        os.kill(first, signal.SIGCONT)
+        parent.terminate()
+
+        assert parent.wait(timeout=30) == 7  # the first child's own status: it was there to take the signal
+    assert not (tmp_path / "child1").exists()
+
+
+def test_waiting_for_a_cpu_is_read_from_the_kernel() -> None:
+    before = seconds_waited_for_cpu(os.getpid())
+
+    assert 0.0 <= before <= seconds_waited_for_cpu(os.getpid())
+    assert seconds_waited_for_cpu(2**30) == 0.0  # no such process
