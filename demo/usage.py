@@ -18,7 +18,8 @@ import polars as pl
 
 from demo.manifests import CONTAINER
 from demo.workload import Workload
-from recommender.usage import Floats, Ints, Usage
+from recommender.amounts import Floats, Ints
+from recommender.usage import Usage
 
 SAMPLE: Final = "usage.csv.gz"
 LEARNED_DAYS: Final = 14
