@@ -135,7 +135,7 @@ def _read(
     namespace = workload.namespace
     policy = state.policies.get(namespace)
     match = resolve_class(labels, namespace, policy, state.classes)
-    intent = read_intent(labels, annotations, match.workload_class)
+    intent = read_intent(labels, annotations, match.workload_class, state.now_s)
     quotas = state.quotas.get(namespace, ())
     terms = Terms(
         workload=workload,
@@ -263,6 +263,8 @@ def _inputs(case: _Case, plan: _Plan) -> dict[str, str | int]:
     replicas = _replicas(case)
     if replicas is not None:
         inputs["replicas"] = replicas
+    if intent.override_reason:
+        inputs["overrideReason"] = intent.override_reason
     if intent.latency is not None:
         inputs["latency"] = str(intent.latency)
     if intent.cost is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from datetime import UTC, date, datetime
 from enum import StrEnum
 from typing import Final, TypeVar
 
@@ -18,6 +19,8 @@ from stowplan.model.keys import (
     MEMORY_MAX,
     MEMORY_MIN,
     MODE,
+    OVERRIDE_EXPIRES,
+    OVERRIDE_REASON,
     RUNTIME,
     SHAPE,
     SIZE,
@@ -72,6 +75,7 @@ class Scaled(StrEnum):
 
 
 _Word = TypeVar("_Word", bound=StrEnum)
+_MAX_REASON: Final = 120
 _BOUNDS: Final = {"cpu": (CPU_MIN, CPU_MAX), "memory": (MEMORY_MIN, MEMORY_MAX)}
 
 
@@ -92,6 +96,8 @@ class Intent:
     runtime: Runtime | None = None
     """Of the main container; None: whatever its settings show."""
     scaled: Scaled = Scaled.HOLD
+    override_reason: str = ""
+    """Why effects or containers are left alone, in the user's words."""
     warnings: tuple[str, ...] = ()
 
     @property
@@ -114,14 +120,20 @@ class Intent:
         )
 
 
-def read_intent(labels: Mapping[str, str], annotations: Mapping[str, str], workload_class: WorkloadClass) -> Intent:
-    """Read and make safe: an unknown word, a bad quantity or a forbidden pair is warned about and dropped."""
+def read_intent(
+    labels: Mapping[str, str], annotations: Mapping[str, str], workload_class: WorkloadClass, now_s: int = 0
+) -> Intent:
+    """Read and make safe: an unknown word, a bad quantity or a forbidden pair is warned about and dropped.
+
+    `now_s` is in Unix seconds: overrides may end.
+    """
     warnings: list[str] = []
     size = _word(labels, SIZE, Size, warnings)
     minimum, maximum = _bounds(annotations, warnings)
     if size not in (None, Size.AUTO) and (minimum or maximum):
         warnings.append(f"{SIZE}={size}: the named size wins over the cpu and memory bounds")
         minimum, maximum = {}, {}
+    ended = _ended(annotations, now_s, warnings)
     return Intent(
         size=size,
         shape=_word(labels, SHAPE, Shape, warnings),
@@ -131,8 +143,9 @@ def read_intent(labels: Mapping[str, str], annotations: Mapping[str, str], workl
         mode=_word(labels, MODE, PodMode, warnings),
         minimum=minimum,
         maximum=maximum,
-        keep=_keep(annotations, warnings),
-        policies=_policies(annotations, warnings),
+        keep=frozenset() if ended else _keep(annotations, warnings),
+        policies={} if ended else _policies(annotations, warnings),
+        override_reason="" if ended else _plain(annotations.get(OVERRIDE_REASON, "")),
         runtime=_word(annotations, RUNTIME, Runtime, warnings),
         scaled=_word(annotations, HPA, Scaled, warnings) or Scaled.HOLD,
         warnings=tuple(warnings),
@@ -179,6 +192,27 @@ def _bounds(annotations: Mapping[str, str], warnings: list[str]) -> tuple[dict[s
             warnings.append(f"{low} is above {high}: both ignored; lower the minimum")
             del minimum[resource], maximum[resource]
     return minimum, maximum
+
+
+def _plain(text: str) -> str:
+    """Short, and encodable: a file read offline may hold halves of characters."""
+    return text[:_MAX_REASON].encode("utf-8", "replace").decode()
+
+
+def _ended(annotations: Mapping[str, str], now_s: int, warnings: list[str]) -> bool:
+    """Whether the last day of the overrides is over."""
+    text = annotations.get(OVERRIDE_EXPIRES)
+    if not text:
+        return False
+    try:
+        last = date.fromisoformat(text)
+    except ValueError:
+        warnings.append(f"{OVERRIDE_EXPIRES}: ignored, {text[:24]!r} is no day; write for example 2027-01-31")
+        return False
+    if datetime.fromtimestamp(now_s, UTC).date() <= last:
+        return False
+    warnings.append(f"{OVERRIDE_EXPIRES}={text} is over: keep and container policies no longer count")
+    return True
 
 
 def _keep(annotations: Mapping[str, str], warnings: list[str]) -> frozenset[Keep]:

@@ -127,6 +127,8 @@ def _metadata() -> st.SearchStrategy[tuple[dict[str, str], dict[str, str]]]:
         "c0.containers.stowplan.dev/policy": ["fixed", "auto"],
         "stowplan.dev/runtime": ["jvm", "native", "cobol"],
         "stowplan.dev/hpa": ["hold", "allow", "x"],
+        "stowplan.dev/override-expires": ["2026-01-31", "2999-01-31", "soon"],
+        "stowplan.dev/override-reason": ["the mesh team owns it"],
         "status.stowplan.dev/why": ["because I say so"],
         "note": ["kept"],
     }

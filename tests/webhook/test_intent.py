@@ -4,6 +4,7 @@ import pytest
 
 from stowplan.model.builtin_classes import BUILTIN_CLASSES
 from stowplan.model.workload_class import Cost, Latency, Size
+from tests.support.learned import NOW_S
 from webhook.intent import ContainerPolicy, Keep, read_intent
 
 _P = "stowplan.dev/"
@@ -64,3 +65,31 @@ def test_only_a_written_auto_is_consent() -> None:
 
     assert read_intent({f"{_P}size": "auto"}, {}, standard).consents
     assert not read_intent({}, {}, standard).consents
+
+
+@pytest.mark.parametrize(
+    ("expires", "counts", "warning"),
+    [
+        ("2027-01-15", True, None),  # the tests' day itself
+        (
+            "2027-01-14",
+            False,
+            "stowplan.dev/override-expires=2027-01-14 is over: keep and container policies no longer count",
+        ),
+        ("soon", True, "stowplan.dev/override-expires: ignored, 'soon' is no day; write for example 2027-01-31"),
+        ("", True, None),
+    ],
+)
+def test_overrides_may_end(expires: str, warning: str | None, *, counts: bool) -> None:
+    annotations = {
+        "stowplan.dev/keep": "size",
+        "mesh.containers.stowplan.dev/policy": "fixed",
+        "stowplan.dev/override-reason": "the mesh team owns it",
+        "stowplan.dev/override-expires": expires,
+    }
+
+    intent = read_intent({}, annotations, BUILTIN_CLASSES["standard"], NOW_S)
+
+    assert (Keep.SIZE in intent.keep, "mesh" in intent.policies) == (counts, counts)
+    assert intent.override_reason == ("the mesh team owns it" if counts else "")
+    assert intent.warnings == (() if warning is None else (warning,))
