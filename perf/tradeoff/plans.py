@@ -14,10 +14,10 @@ from stowplan.model.builtin_classes import BUILTIN_CLASSES
 
 BUDGETS: Final = (0, 5, 10, 20, 50, 100)
 """Permille of the least price of all nodes in use."""
-SIZE: Final = Backlog(200, 100)
+SIZE: Final = Backlog(200, 300)
 """A burst that opens many nodes: standing nodes are nearly full, and what is bought for headroom shows."""
-SEEDS: Final = tuple(range(1, 6))
-_WORK: Final = 3.0
+SEEDS: Final = (1, 2, 3)
+_WORK: Final = 1.0
 """Deterministic units a stage, so that a curve can be made again on any machine."""
 
 
