@@ -20,7 +20,7 @@ def test_the_profile_the_lease_and_the_extender() -> None:
         "resourceName": "stowplan-scheduler",
         "resourceNamespace": "stowplan-system",
     }
-    assert body["percentageOfNodesToScore"] == 100
+    assert body["percentageOfNodesToScore"] == 0  # as stock
     assert "kubeconfig" not in body["clientConnection"]
     assert body["extenders"] == [
         {
