@@ -41,7 +41,7 @@ def scheduler_configuration(  # noqa: PLR0913 - keyword-only, all but one defaul
         kubeconfig: path for the scheduler's own client; None means the pod's service account.
         lease_namespace: where the Lease `stowplan-scheduler` lives. The webhook reads it: no pod is sent to a scheduler that is not there.
         percentage_of_nodes_to_score: 0 samples as stock does (all of 100 nodes, 500 of 5,000); 100 shows us every node, which slows
-            the scheduler itself to a quarter at 5,000 nodes. Measured: the sample costs nothing in placement (docs/decisions/0006).
+            the scheduler itself to a quarter at 5,000 nodes. Measured: the sample costs nothing in placement (docs/decisions/0007).
         weight: multiplier of prioritize scores (see `DEFAULT_WEIGHT`).
         http_timeout: bound of one call, as Go writes durations.
         leader_elect: off only where exactly one instance can run, as in a test.
