@@ -123,7 +123,8 @@ def test_a_pod_that_fits_nowhere_is_explained_and_rescued(
     ):
         create(kubectl, namespace, here("big", "3"))
         story = eventually(
-            lambda: (s := get(f"{ours.url}/explain/{namespace}/big")[1]).get("rescuable") and s, "a rescue is found"
+            lambda: (s := get(f"{ours.url}/explain/{namespace}/big")[1] or {}).get("rescuable") and s,
+            "a rescue is found",
         )
         assert "it would fit on channels-" in story["why"]
         metrics = get(f"{ours.health}/metrics")[1]
