@@ -77,7 +77,10 @@ def scheduler(
 ) -> Iterator[Process]:
     """A second stock kube-scheduler, configured as we ship it, with leader election where a namespace for the Lease is given."""
     config = folder / f"scheduler-{uuid.uuid4().hex[:6]}.yaml"
-    kubeconfig = str(control_plane.kubeconfig_for("system:kube-scheduler"))
+    # system:kube-scheduler may hold a Lease of its own name only.
+    kubeconfig = str(
+        control_plane.kubeconfig if lease_namespace else control_plane.kubeconfig_for("system:kube-scheduler")
+    )
     body = scheduler_configuration(
         extender_url=url,
         channel=channel,
