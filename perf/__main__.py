@@ -14,6 +14,7 @@ from rich.console import Console
 
 from perf import history, results, terminal
 from perf.calibration import proposal
+from perf.cluster import PlaceName, place_named
 from perf.gate_file import read_gates
 from perf.gates import Gate, Verdict, judge
 from perf.part import Part, Profile
@@ -42,7 +43,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         if options.propose:
             sys.stdout.write(proposal(gates, _history(options.output), profile))
             return 0
-        parts = chosen(PARTS, options.parts, profile)
+        available = [part for part in PARTS if part.in_cluster or options.cluster is PlaceName.SANDBOX]
+        parts = chosen(available, options.parts, profile)
         measured = {} if options.report else _measure(parts, profile, options, console)
         return _conclude(options, profile, gates, measured, console)
     except ValueError as error:
@@ -56,6 +58,13 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--parts", nargs="+", default=[], metavar="PART", help="only these; see --list")
     parser.add_argument(
         "--traces", type=Path, help="folder of whole recordings; without it the shipped samples are used"
+    )
+    parser.add_argument(
+        "--cluster",
+        type=PlaceName,
+        choices=list(PlaceName),
+        default=PlaceName.SANDBOX,
+        help="where parts that need a cluster with stowplan in it find one; kind and current run those parts only",
     )
     parser.add_argument("--list", action="store_true", help="name the parts and end")
     parser.add_argument("--report", action="store_true", help="measure nothing: judge and report what is there")
@@ -75,7 +84,7 @@ def _measure(
 ) -> dict[str, PartResult]:
     """Run the parts; each result is stored and its tables are shown as soon as it is there."""
     measured = {}
-    for part, result in run(parts, profile, traces=options.traces):
+    for part, result in run(parts, profile, place=place_named(options.cluster), traces=options.traces):
         results.store(options.output, result)
         measured[part.name] = result
         if result.data is not None:

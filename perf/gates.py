@@ -126,12 +126,12 @@ def _judge(gate: Gate, result: PartResult | None, profile: Profile) -> Verdict:
     if result.error is not None:
         return Verdict(gate, profile, Status.MISSING, note=f"part {gate.part} failed: {result.error}")
     samples = _samples(gate, result)
-    if not samples:
-        where = ".".join(map(str, gate.value))
-        return Verdict(gate, profile, Status.MISSING, note=f"part {gate.part} has no number at {where}")
-    value = min(samples) if gate.direction is Direction.AT_LEAST else max(samples)
+    value = (min(samples) if gate.direction is Direction.AT_LEAST else max(samples)) if samples else None
     if bound is None:
         return Verdict(gate, profile, Status.SKIPPED, value, samples, f"no bound for the {profile} profile")
+    if value is None:
+        where = ".".join(map(str, gate.value))
+        return Verdict(gate, profile, Status.MISSING, note=f"part {gate.part} has no number at {where}")
     status = Status.PASSED if _holds(value, bound.bound, gate.direction) else Status.FAILED
     return Verdict(gate, profile, status, value, samples)
 

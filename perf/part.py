@@ -9,6 +9,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, Final
 
+from perf.cluster import Place, sandbox
 from perf.report.section import Section
 from sandbox.activity import Activity
 
@@ -31,6 +32,8 @@ class Context:
     progress: Activity
     scratch: Path
     """A directory of its own, empty, removed afterwards."""
+    place: Place = sandbox
+    """Makes a cluster with stowplan in it."""
     traces: Path | None = None
     """Whole recordings, for parts that ship samples only."""
 
@@ -57,6 +60,8 @@ class Part:
     section: Callable[[Data], Section]
     starts_processes: bool = False
     """Whether it starts processes that show progress of their own (a control plane)."""
+    in_cluster: bool = False
+    """Whether it runs in any cluster with stowplan in it (`Context.place`), not only on this machine."""
     profiles: frozenset[Profile] = frozenset(Profile)
     """Where it runs unless it is asked for by name."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from perf.part import Part
-from perf.parts import azure, backlogs, openb, requests, sizing
+from perf.parts import admission, azure, backlogs, openb, requests, scheduler_perf, sizing
 
 PARTS: Final[tuple[Part, ...]] = (
     openb.PART,
@@ -15,4 +15,6 @@ PARTS: Final[tuple[Part, ...]] = (
     backlogs.SCALING,
     requests.PART,
     sizing.PART,
+    admission.PART,
+    scheduler_perf.PART,
 )

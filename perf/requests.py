@@ -67,7 +67,7 @@ def _review_calls() -> tuple[Callable[[int], object], Callable[[int], object]]:
         classes=BUILTIN_CLASSES, priority_classes=BUILTIN_PRIORITY_CLASSES, scheduler_alive=True, zones=3, synced=True
     )
     service = AdmissionService(lambda: state, CollectorRegistry())
-    body = json.dumps(_review()).encode()
+    body = json.dumps(review()).encode()
 
     def decode_and_allow(_: int) -> bytes:
         return encode_response(parse_review(body).uid, (), (), {})
@@ -75,7 +75,7 @@ def _review_calls() -> tuple[Callable[[int], object], Callable[[int], object]]:
     return lambda _: service.review(body), decode_and_allow
 
 
-def _review() -> dict[str, Any]:
+def review() -> dict[str, Any]:
     """A pod of a Deployment as the API server sends it, with the noise of a real one."""
     environment = [{"name": f"SETTING_{n}", "value": f"value-{n}"} for n in range(30)]
     app = {"name": "app", "image": "shop:1.2.3", "env": environment, "ports": [{"containerPort": 8080}]}

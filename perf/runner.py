@@ -10,8 +10,10 @@ import traceback
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
+from perf.cluster import Place, sandbox
 from perf.part import Context, Data, Part, Profile
 from perf.results import PartResult, current_commit, this_machine
 from sandbox.activity import Activity, PlainActivity, activity
@@ -33,14 +35,19 @@ def chosen(parts: Sequence[Part], names: Sequence[str], profile: Profile) -> lis
 
 
 def run(
-    parts: Sequence[Part], profile: Profile, *, traces: Path | None = None, clock: Clock = lambda: datetime.now(UTC)
+    parts: Sequence[Part],
+    profile: Profile,
+    *,
+    place: Place = sandbox,
+    traces: Path | None = None,
+    clock: Clock = lambda: datetime.now(UTC),
 ) -> Iterator[tuple[Part, PartResult]]:
     """Measure each part and give its result at once, so that nothing is lost when a later one is interrupted."""
     commit, machine = current_commit(), this_machine()
     for number, part in enumerate(parts, start=1):
         started, since = clock(), time.perf_counter()
         with _shown(f"[{number}/{len(parts)}] {part.name}", part) as progress:
-            data, error = _measure(part, profile, traces, progress)
+            data, error = _measure(part, partial(Context, profile, progress, place=place, traces=traces))
         yield (
             part,
             PartResult(
@@ -57,12 +64,12 @@ def run(
         )
 
 
-def _measure(part: Part, profile: Profile, traces: Path | None, progress: Activity) -> tuple[Data | None, str | None]:
+def _measure(part: Part, context: Callable[[Path], Context]) -> tuple[Data | None, str | None]:
     """The part's data, or what went wrong in a sentence; the traceback goes to standard error."""
     gc.collect()  # no part pays for the rubbish of the one before
     with tempfile.TemporaryDirectory(prefix=f"stowplan-perf-{part.name}-") as scratch:
         try:
-            return part.measure(Context(profile, progress, Path(scratch), traces)), None
+            return part.measure(context(Path(scratch))), None
         except Exception as error:  # noqa: BLE001 - whatever it is, it belongs to this part
             traceback.print_exc(file=sys.stderr)
             return None, f"{type(error).__name__}: {error}"

@@ -94,6 +94,7 @@ def test_what_was_not_measured_or_has_no_bound_is_skipped() -> None:
     without = verdict_on({"cost": 9}, bounds={})
     assert without.status is Status.SKIPPED
     assert without.value == 9  # still kept for the history
+    assert verdict_on({}, bounds={}).status is Status.SKIPPED  # only the other profile measures it
 
 
 def test_a_target_is_told_apart_from_the_bound() -> None:

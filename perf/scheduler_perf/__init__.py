@@ -1,0 +1,1 @@
+"""The official scheduler_perf workloads, stock against our KubeSchedulerConfiguration with the extender beside it, paired."""
