@@ -124,7 +124,7 @@ def _judge(gate: Gate, result: PartResult | None, profile: Profile) -> Verdict:
     if result is None or result.profile is not profile:
         return Verdict(gate, profile, Status.SKIPPED, note=f"part {gate.part} was not measured")
     if result.error is not None:
-        return Verdict(gate, profile, Status.MISSING, note=f"part {gate.part} failed: {result.error}")
+        return Verdict(gate, profile, Status.MISSING, note=f"part {gate.part} failed: {_first_line(result.error)}")
     samples = _samples(gate, result)
     value = (min(samples) if gate.direction is Direction.AT_LEAST else max(samples)) if samples else None
     if bound is None:
@@ -134,6 +134,10 @@ def _judge(gate: Gate, result: PartResult | None, profile: Profile) -> Verdict:
         return Verdict(gate, profile, Status.MISSING, note=f"part {gate.part} has no number at {where}")
     status = Status.PASSED if _holds(value, bound.bound, gate.direction) else Status.FAILED
     return Verdict(gate, profile, status, value, samples)
+
+
+def _first_line(text: str) -> str:
+    return text.splitlines()[0] if text else text
 
 
 def _samples(gate: Gate, result: PartResult) -> tuple[float, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from perf.part import Part
-from perf.parts import admission, azure, backlogs, openb, requests, scheduler_perf, sizing
+from perf.parts import admission, azure, backlogs, cold_start, openb, requests, scheduler_perf, sizing, throughput
 
 PARTS: Final[tuple[Part, ...]] = (
     openb.PART,
@@ -15,6 +15,8 @@ PARTS: Final[tuple[Part, ...]] = (
     backlogs.SCALING,
     requests.PART,
     sizing.PART,
+    throughput.PART,
+    cold_start.PART,
     admission.PART,
     scheduler_perf.PART,
 )

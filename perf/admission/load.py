@@ -59,21 +59,21 @@ async def drive(url: str, ca_file: Path, body: bytes, connections: int, seconds:
     """Send the body again and again.
 
     Args:
-        url: https; the path is part of it.
-        ca_file: PEM to verify the server by.
+        url: https or http; the path is part of it.
+        ca_file: PEM to verify an https server by.
         body: of every request.
         connections: how many at once, each with one request in flight.
         seconds: how long; a tenth more is spent before, to warm up.
     """
     parts = urlsplit(url)
-    context = ssl.create_default_context(cafile=str(ca_file))
+    context = ssl.create_default_context(cafile=str(ca_file)) if parts.scheme == "https" else None
     head = (
         f"POST {parts.path or '/'} HTTP/1.1\r\nHost: {parts.netloc}\r\nContent-Type: application/json\r\n"
         f"Content-Length: {len(body)}\r\n\r\n"
     )
     begin = time.monotonic() + seconds / 10
     clients = [
-        _Client(str(parts.hostname), int(parts.port or 443), context, head.encode() + body) for _ in range(connections)
+        _Client(str(parts.hostname), parts.port or 443, context, head.encode() + body) for _ in range(connections)
     ]
     await asyncio.gather(*(client.run(begin, begin + seconds) for client in clients))
     times = [value for client in clients for value in client.times_ns]
@@ -83,7 +83,7 @@ async def drive(url: str, ca_file: Path, body: bytes, connections: int, seconds:
 class _Client:
     """One connection."""
 
-    def __init__(self, host: str, port: int, context: ssl.SSLContext, request: bytes) -> None:
+    def __init__(self, host: str, port: int, context: ssl.SSLContext | None, request: bytes) -> None:
         self._address = (host, port)
         self._context = context
         self._request = request
@@ -123,7 +123,7 @@ def run_apart(url: str, ca_file: Path, body: bytes, scratch: Path, *, connection
     """The same from a process of its own.
 
     Raises:
-        RuntimeError: it failed; the message is what it said.
+        RuntimeError: it failed; the message is its last word.
     """
     path = scratch / "body.json"
     path.write_bytes(body)
@@ -131,7 +131,8 @@ def run_apart(url: str, ca_file: Path, body: bytes, scratch: Path, *, connection
     command += [f"--connections={connections}", f"--seconds={seconds}"]
     done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=_ROOT)
     if done.returncode != 0:
-        raise RuntimeError(f"the load generator failed: {done.stderr.strip()[-2000:]}")
+        said = done.stderr.strip().splitlines()
+        raise RuntimeError(f"the load generator failed: {said[-1] if said else done.returncode}")
     return Load(**json.loads(done.stdout))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from perf.part import Context, Data, Part
@@ -12,6 +13,7 @@ from perf.simulation import backlogs
 _SHORT_SIZES = backlogs.SIZES[:3]
 _SHORT_SEEDS = backlogs.JUDGED_SEEDS[:2]
 _SHORT_SCALES = (500, 1000, 2000)
+_REPEATS = 3
 
 
 def _measure_backlogs(context: Context) -> Data:
@@ -78,8 +80,14 @@ def _share(value: float | None) -> str:
 
 def _measure_scaling(context: Context) -> Data:
     context.progress.update("500 pods on more and more nodes")
-    rows = backlogs.scaling(_SHORT_SCALES) if context.short else backlogs.scaling()
+    repeats = [backlogs.scaling(_SHORT_SCALES) if context.short else backlogs.scaling() for _ in range(_REPEATS)]
+    rows = least(repeats)
     return {"rows": rows, "growth": {name: growth(rows, name) for name in ("greedy_cpu_ms", "plan_cpu_ms")}}
+
+
+def least(repeats: Sequence[Sequence[Mapping[str, Any]]]) -> list[dict[str, Any]]:
+    """The least of every figure over the repeats, row by row: what is above it is the work of others on the machine."""
+    return [{key: min(row[key] for row in rows) for key in rows[0]} for rows in zip(*repeats, strict=True)]
 
 
 def growth(rows: list[dict[str, Any]], key: str) -> float:
@@ -94,8 +102,8 @@ def _scaling(data: Data) -> Section:
     series = {"plan": "plan_ms", "plan, processor time": "plan_cpu_ms", "greedy": "greedy_ms"}
     return Section(
         "Planning at scale",
-        "500 pods in 20 groups on more and more nodes of 20 kinds: time from a snapshot to a validated plan. From the first size "
-        f"to the last the processor time grew {data['growth']['plan_cpu_ms']:.2f} times as fast as the nodes.",
+        "500 pods in 20 groups on more and more nodes of 20 kinds: time from a snapshot to a validated plan, the least of three. From "
+        f"the first size to the last the processor time grew {data['growth']['plan_cpu_ms']:.2f} times as fast as the nodes.",
         [
             Plot(
                 "Milliseconds to a validated plan; both axes are logarithmic, so that growth in proportion has a slope of one.",

@@ -21,6 +21,7 @@ td.name { text-align:left; font-weight:600; color:var(--ink); } nav { margin:26p
 nav a { color:var(--accent); text-decoration:none; margin-right:16px; } .room { display:inline-block; width:92px; height:8px;
   border-radius:4px; background:var(--grid); position:relative; vertical-align:middle; }
 .room i { position:absolute; left:0; top:0; bottom:0; border-radius:4px; background:var(--accent); }
+.gates td:not(.says) { white-space:nowrap; } .gates td.name { white-space:normal; min-width:150px; }
 .note { font-size:15px; color:var(--soft); } .error { color:#d64550; } .card.bad b { color:#d64550; }
 """
 
@@ -93,10 +94,8 @@ def _gates(verdicts: Sequence[Verdict]) -> str:
         for v in judged
         if v.broken
     )
-    return (
-        f'<h2 id="gates">Gates</h2>{broken}<div class="scroll"><table><thead>{head}</thead><tbody>{rows}</tbody></table></div>'
-        f"{rest}"
-    )
+    table = f'<table class="gates"><thead>{head}</thead><tbody>{rows}</tbody></table>'
+    return f'<h2 id="gates">Gates</h2>{broken}<div class="scroll">{table}</div>{rest}'
 
 
 def _gate_row(verdict: Verdict) -> str:

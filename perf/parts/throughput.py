@@ -1,0 +1,103 @@
+"""Pods placed a second by the real kube-scheduler, with us beside it by each channel, and without."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from perf.part import Context, Data, Part
+from perf.report.figures import bars
+from perf.report.section import Plot, Section, Table
+from perf.throughput.__main__ import measure
+from perf.throughput.arms import arms_named
+from perf.throughput.summary import summary
+
+_SIZES: Final[tuple[int, ...]] = (100, 500, 1000, 5000)
+_SHORT_SIZES: Final[tuple[int, ...]] = (500,)
+
+
+def _measure(context: Context) -> Data:
+    if context.short:
+        sizes, count, rounds, arms = _SHORT_SIZES, 300, 1, "narrow,narrow-all"
+    else:
+        sizes, count, rounds, arms = _SIZES, 800, 3, "narrow,prioritize,narrow-all,prioritize-all"
+    found = {}
+    for number, nodes in enumerate(sizes):
+        context.progress.update(f"{nodes} nodes", number, len(sizes))
+        # On few nodes fewer pods fit; what nobody can place would be waited for in every round.
+        rows = measure(nodes, min(count, 2 * nodes), rounds, arms_named(arms))
+        found[str(nodes)] = by_arm(summary(rows))
+    return {"mode": "backlog", "sizes": found}
+
+
+def by_arm(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """The arms of one size, with what the baseline placed and this arm did not, and the cost of seeing a sample of the nodes only."""
+    arms = {row["arm"]: dict(row) for row in rows}
+    for name, row in arms.items():
+        row["unplaced_beyond_baseline"] = max(0, arms[row["baseline"]]["placed"] - row["placed"])
+        every_node = arms.get(f"{name}-all")
+        if every_node and every_node["in_use_dollars"]:
+            row["cost_over_every_node"] = round(row["in_use_dollars"] / every_node["in_use_dollars"], 4)
+    return arms
+
+
+def _section(data: Data) -> Section:
+    sizes: dict[str, Any] = data["sizes"]
+    arms = list(next(iter(sizes.values())))
+    ours = [arm for arm in arms if not arm.startswith("stock")]
+    labels = [f"{nodes} nodes" for nodes in sizes]
+    return Section(
+        "Throughput with the real kube-scheduler",
+        "Bare pods wait on a cluster of mixed EC2 shapes, three of five nodes in use and nearly full, when a stock kube-scheduler starts: "
+        "alone, or with our extender by a channel (narrowing filter, sparse prioritize); looking at a sample of the nodes as it likes, or "
+        "at every node (-all). All arms place the same pods in every round, in an order drawn anew.",
+        [
+            Plot(
+                "Throughput over that of the scheduler alone at the same setting, paired by round; above 1 is faster.",
+                bars(
+                    labels,
+                    {arm: [found[arm]["ratio"] for found in sizes.values()] for arm in ours},
+                    "ratio",
+                    reference=(1.0, "the scheduler alone"),
+                ),
+            ),
+            Plot(
+                "Price of all nodes in use afterwards; lower is cheaper.",
+                bars(labels, {arm: [found[arm]["in_use_dollars"] for found in sizes.values()] for arm in arms}, "$/h"),
+            ),
+        ],
+        [
+            Table(
+                "By size and arm; waits are from a pod's first event to the one that shows its node",
+                (
+                    "nodes / arm",
+                    "placed",
+                    "pods/s",
+                    "ratio",
+                    "least",
+                    "wait p50 ms",
+                    "p99 ms",
+                    "opened $/h",
+                    "CPU ms per pod",
+                ),
+                [_row(f"{nodes} / {arm}", row) for nodes, found in sizes.items() for arm, row in found.items()],
+            )
+        ],
+    )
+
+
+def _row(label: str, row: Mapping[str, Any]) -> tuple[str, ...]:
+    ratios = ("" if row[key] is None else f"{row[key]:.2f}" for key in ("ratio", "ratio_least"))
+    return (
+        label,
+        f"{row['placed']} of {row['pods']}",
+        f"{row['pods_per_second']:.0f}",
+        *ratios,
+        f"{row['wait_p50_ms']:.0f}",
+        f"{row['wait_p99_ms']:.0f}",
+        f"{row['opened_dollars']:.2f}",
+        f"{sum(row['cpu_us_per_pod'].values()) / 1000:.1f}",
+    )
+
+
+PART = Part("throughput", _measure, _section, starts_processes=True)
