@@ -5,7 +5,18 @@ from __future__ import annotations
 from typing import Final
 
 from perf.part import Part
-from perf.parts import admission, azure, backlogs, cold_start, openb, requests, scheduler_perf, sizing, throughput
+from perf.parts import (
+    admission,
+    azure,
+    backlogs,
+    cold_start,
+    openb,
+    requests,
+    scheduler_perf,
+    sizing,
+    throughput,
+    tradeoff,
+)
 
 PARTS: Final[tuple[Part, ...]] = (
     openb.PART,
@@ -13,6 +24,7 @@ PARTS: Final[tuple[Part, ...]] = (
     azure.SHAPES,
     backlogs.BACKLOGS,
     backlogs.SCALING,
+    tradeoff.PART,
     requests.PART,
     sizing.PART,
     throughput.PART,

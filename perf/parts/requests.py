@@ -18,7 +18,7 @@ def _section(data: Data) -> Section:
     return Section(
         "Requests in process",
         "A webhook review and an extender filter call, each in turn with its baseline: the same bytes decoded and encoded without a "
-        "decision. The network is not in it.",
+        "decision. Processor time, so that others at work on the machine do not count; the network is not in it.",
         [
             Plot(
                 "Median time of a request over its baseline.",
@@ -31,7 +31,7 @@ def _section(data: Data) -> Section:
         ],
         [
             Table(
-                "Microseconds",
+                "Microseconds of processor time",
                 ("request", "p50", "p99", "baseline p50", "ratio"),
                 [
                     (
