@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+import time
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
 import msgspec
 
-from recommender.fleet import Fleet, Tracked
+from recommender.fleet import SHARDS, Fleet
 from recommender.profile_store import OPEN_DAY, LeaseLostError, ProfileStore
 from recommender.service_metrics import ServiceMetrics
-from recommender.shards import SHARDS, encode_shard, shard_of
+from recommender.shards import encode_shard
 from recommender.sources.incidents import IncidentKey
 from stowplan.kube.errors import KubeError
 
@@ -34,6 +35,7 @@ class Checkpointer:
         metrics: of the service.
         round_seconds: in this time every shard is written once.
         clock: Unix seconds.
+        monotonic: monotonic seconds.
         sleep: waits the given seconds.
     """
 
@@ -46,6 +48,7 @@ class Checkpointer:
         round_seconds: float,
         *,
         clock: Callable[[], float],
+        monotonic: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._fleet = fleet
@@ -54,6 +57,7 @@ class Checkpointer:
         self._metrics = metrics
         self._round_seconds = round_seconds
         self._clock = clock
+        self._monotonic = monotonic
         self._sleep = sleep
         self._sizes: dict[str, int] = {}
         self._written_at: dict[str, float] = {}
@@ -69,36 +73,27 @@ class Checkpointer:
         return self._clock() - min(self._written_at.values(), default=self._clock())
 
     async def run(self) -> None:
-        """Write until cancelled, the rounds evenly spread."""
+        """Write until cancelled, the rounds evenly spread; a slow API server does not make them longer."""
         while True:
-            members = self._by_shard()
             await self._write_incidents()
             for shard in range(SHARDS):
-                await self._write(shard, members.get(shard, []))
-                await self._sleep(self._round_seconds / SHARDS)
+                started = self._monotonic()
+                await self._write(shard)
+                await self._sleep(max(0.0, self._round_seconds / SHARDS - (self._monotonic() - started)))
             self._metrics.checkpoint_bytes.set(sum(self._sizes.values()))
 
     async def flush(self) -> None:
         """Write everything now: the process ends."""
-        members = self._by_shard()
         await self._write_incidents()
         for start in range(0, SHARDS, _AT_ONCE):
-            shards = range(start, min(start + _AT_ONCE, SHARDS))
-            await asyncio.gather(*(self._write(shard, members.get(shard, [])) for shard in shards))
+            await asyncio.gather(*(self._write(shard) for shard in range(start, min(start + _AT_ONCE, SHARDS))))
 
-    def _by_shard(self) -> Mapping[int, list[Tracked]]:
-        members: dict[int, list[Tracked]] = {}
-        for tracked in self._fleet.workloads.values():
-            members.setdefault(shard_of(tracked.key), []).append(tracked)
-        return members
-
-    async def _write(self, shard: int, members: Sequence[Tracked]) -> None:
+    async def _write(self, shard: int) -> None:
+        """Write one shard with the workloads that it has now: one that has just come must not wait for the next round."""
         name = f"{shard:02d}"
-        if not members and name not in self._sizes:
-            return
-        there = [tracked for tracked in members if tracked.key in self._fleet.workloads]
-        now_s = self._clock()
-        await self._put(name, encode_shard(self._fleet, there, int(now_s)))
+        members = [tracked for tracked in self._fleet.workloads.values() if tracked.shard == shard]
+        if members or name in self._sizes:
+            await self._put(name, encode_shard(self._fleet, members, int(self._clock())))
 
     async def _write_incidents(self) -> None:
         text = msgspec.json.encode(self._handled()).decode()

@@ -6,6 +6,7 @@ Bounded: a container takes the same room whatever its replicas and samples (figu
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Final
@@ -24,6 +25,13 @@ GRACE_S: Final = 900
 LONGEST_RUN_S: Final = DAY_S
 """A run that lasts longer counts once for each day."""
 LIMIT: Final = 200_000
+SHARDS: Final = 64
+"""Objects that what is open is divided among (`recommender.shards`)."""
+
+
+def shard_of(key: WorkloadKey) -> int:
+    """The shard of a workload; stable for ever, so that a restart finds it wherever it looks."""
+    return zlib.crc32("/".join(key).encode()) % SHARDS
 
 
 @dataclass(slots=True)
@@ -48,6 +56,10 @@ class Tracked:
     """Whether it fares worse since its size changed."""
     urgent: bool = True
     """New, or hit by an incident: to be sized before the next pass."""
+    shard: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.shard = shard_of(self.key)
 
     @property
     def saved(self) -> bool:

@@ -24,7 +24,6 @@ from recommender.regression_codec import encode_watch
 from recommender.starts import MINUTES, Recording
 from stowplan.model.workload import WorkloadKey
 
-SHARDS: Final = 64
 _FORMAT: Final = 1
 _LEVEL: Final = 6
 _LARGEST: Final = 64 * 2**20
@@ -113,11 +112,6 @@ class Restored:
     shard: Shard
     days: dict[int, OpenSketches] = field(default_factory=dict)
     runs: OpenSketches = field(default_factory=OpenSketches)
-
-
-def shard_of(key: WorkloadKey) -> int:
-    """The shard of a workload; stable for ever, so that a restart finds it wherever it looks."""
-    return zlib.crc32("/".join(key).encode()) % SHARDS
 
 
 def encode_shard(fleet: Fleet, workloads: Sequence[Tracked], now_s: int) -> str:

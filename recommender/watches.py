@@ -33,6 +33,8 @@ from stowplan.model.workload_class import WorkloadClass, WorkloadPolicy
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
+MOST_CLASSES: Final = 50
+"""Classes in one profile, as its definition allows."""
 _RETRY_SECONDS: Final = 5.0
 
 
@@ -109,7 +111,7 @@ class Classes:
         policy = self.policy(namespace)
         names = policy.allowed_classes if policy is not None and policy.allowed_classes else tuple(classes)
         others = [classes[name] for name in names if name in classes and name != observed.wclass.name]
-        return (observed, *(Terms(other, observed.cost) for other in others))
+        return (observed, *(Terms(other, observed.cost) for other in others))[:MOST_CLASSES]
 
 
 class ClusterWatch:

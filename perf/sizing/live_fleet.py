@@ -19,7 +19,7 @@ import numpy as np
 from perf.sizing.scale import CONTAINERS, TODAY, WORKLOADS, histories, peak_kib
 from recommender.closing import Terms, close_day
 from recommender.feeding import Feeder, Place
-from recommender.fleet import GRACE_S, Fleet, Tracked
+from recommender.fleet import GRACE_S, SHARDS, Fleet, Tracked, shard_of
 from recommender.fleet_pass import Case, FleetPass
 from recommender.learned import Learned
 from recommender.observation import UsageSample
@@ -27,7 +27,7 @@ from recommender.open_sketches import Batch
 from recommender.peers import Peers
 from recommender.prices import list_prices
 from recommender.profiles import digest, profile_of, with_checkpoint
-from recommender.shards import SHARDS, encode_shard, shard_of
+from recommender.shards import encode_shard
 from stowplan.model.builtin_classes import BUILTIN_CLASSES
 from stowplan.model.profile_codec import profile_manifest
 from stowplan.model.workload import Workload

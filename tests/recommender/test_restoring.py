@@ -9,10 +9,9 @@ import pytest
 
 from recommender.closing import close_day
 from recommender.feeding import Place
-from recommender.fleet import Fleet
+from recommender.fleet import SHARDS, Fleet, shard_of
 from recommender.learned import Target
 from recommender.restoring import WORKLOAD, Damage, Restorer, checkpoint_of
-from recommender.shards import SHARDS, shard_of
 from stowplan.model.profile import ClassRecommendation, ContainerRecommendation, WorkloadProfile
 from stowplan.model.workload import Workload, WorkloadKey
 from stowplan.model.workload_class import Cost

@@ -11,7 +11,7 @@ from prometheus_client import CollectorRegistry
 
 from recommender.checkpointing import INCIDENTS, Checkpointer, incidents_of
 from recommender.closing import close_day
-from recommender.fleet import GRACE_S, Fleet
+from recommender.fleet import GRACE_S, SHARDS, Fleet, shard_of
 from recommender.pod_index import PodIndex
 from recommender.pods import PodView, Templates, project_pod_view
 from recommender.prices import Prices
@@ -20,7 +20,6 @@ from recommender.profiles import digest
 from recommender.restoring import Restorer
 from recommender.service_metrics import ServiceMetrics
 from recommender.settings import RecommenderSettings
-from recommender.shards import SHARDS
 from recommender.sizer import Sizer
 from recommender.watches import Classes
 from stowplan.kube.codec import ObjectKey
@@ -85,8 +84,16 @@ class Rig:
             sleep=self._sleep,
         )
         self.handled: list[tuple[str, str, int]] = []
+        self.elapsed = 0.0
         self.checkpointer = Checkpointer(
-            self.fleet, self.store, lambda: self.handled, self.metrics, 64.0, clock=lambda: self.now, sleep=self._sleep
+            self.fleet,
+            self.store,
+            lambda: self.handled,
+            self.metrics,
+            64.0,
+            clock=lambda: self.now,
+            monotonic=lambda: self.elapsed,
+            sleep=self._sleep,
         )
 
     async def _sleep(self, seconds: float) -> None:
@@ -267,6 +274,37 @@ async def test_a_round_writes_each_shard_once_and_what_was_written_restores_the_
     assert rig.checkpointer.age == 0
     rig.now += 7
     assert rig.checkpointer.age == 7
+
+
+async def test_a_slow_api_server_does_not_make_rounds_longer() -> None:
+    rig = Rig()
+    feeder(rig.fleet).take([sample(MIDNIGHT + 60, 100.0)], MIDNIGHT + 3600)
+    patch = rig.api.patch
+
+    async def slow(path: str, body: object, content_type: str) -> object:
+        rig.elapsed += 0.75
+        return await patch(path, body, content_type)
+
+    rig.api.patch = slow  # type: ignore[method-assign] # an answer takes 0.75 s
+    rounds = asyncio.create_task(rig.checkpointer.run())
+    await asyncio.wait_for(rig.many_sleeps.wait(), 30)
+    rounds.cancel()
+
+    # the one shard with a workload is made and then patched: 1.5 s, more than its second; all others have nothing to write
+    assert sorted(rig.slept[:64]) == [0.0] + [1.0] * 63
+
+
+async def test_a_workload_that_comes_within_a_round_is_written_in_it() -> None:
+    rig = Rig()
+    rounds = asyncio.create_task(rig.checkpointer.run())
+    key = next(key for n in range(999) if shard_of(key := WorkloadKey("shop", "Deployment", f"w{n}")) == SHARDS - 1)
+    while len(rig.slept) < 10:  # noqa: ASYNC110 - the round's own steps are counted
+        await asyncio.sleep(0)
+    rig.fleet.track(web(key.name), ["app"], int(rig.now), by_runs=False)
+    await asyncio.wait_for(rig.many_sleeps.wait(), 30)
+    rounds.cancel()
+
+    assert [item["spec"]["targetRef"]["name"] for item in rig.api.objects.values()] == [f"{SHARDS - 1}"]
 
 
 async def test_a_shard_that_became_empty_is_written_once_more() -> None:
