@@ -77,9 +77,9 @@ class Occupancy:
     def place(
         self, pod: Hashable, path: Sequence[Hashable], row: int, now: float, born: float, ends_s: float | None = None
     ) -> None:
-        """A pod that is there since `born` stands on a node from now on."""
+        """A pod that is there since `born` stands on a node; it is seen from now on."""
         self._stays[pod] = Stay(path[-1], row, ends_s)
-        self.lifetimes.arrive(pod, path, born)
+        self.lifetimes.arrive(pod, path, born, now)
         self._stand(pod, path, now)
 
     def depart(self, pod: Hashable, now: float) -> None:

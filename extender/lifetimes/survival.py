@@ -55,26 +55,31 @@ class Lifetimes:
         self._level: list[int] = []
         self._seen: list[float] = []
         """By group, when a pod of it came or went last."""
-        self._alive: dict[Hashable, tuple[int, float]] = {}
+        self._alive: dict[Hashable, tuple[int, float, float]] = {}
+        """Group, since when the pod stands, and since when it is watched."""
 
     def __len__(self) -> int:
         return len(self._parent)
 
-    def arrive(self, pod: Hashable, path: Sequence[Hashable], born: float) -> None:
-        """A pod is there since a time."""
+    def arrive(self, pod: Hashable, path: Sequence[Hashable], born: float, seen: float | None = None) -> None:
+        """A pod is there since `born`, and seen since `seen` (by default as long).
+
+        It teaches from then on only: of those that were born with it and have ended before, nobody has told us.
+        """
         group = -1
         for level in range(len(path) + 1):
             group = self._row(tuple(path[:level]), group, level)
             self._seen[group] = max(self._seen[group], born)
-        self._alive[pod] = (group, born)
+        self._alive[pod] = (group, born, born if seen is None else max(born, seen))
 
     def depart(self, pod: Hashable, now: float) -> None:
         """A pod ends by itself; one that is moved does not."""
-        group, born = self._alive.pop(pod)
+        group, born, seen = self._alive.pop(pod)
         age = max(1.0, now - born)
         at_risk = np.clip(age - EDGES[:-1], 0, WIDTHS)
         last = min(int(np.searchsorted(EDGES, age)) - 1, BINS - 1)
         at_risk[last] = WIDTHS[last]
+        at_risk -= np.clip(seen - born - EDGES[:-1], 0, at_risk)
         while group >= 0:
             self._departures[group, last] += 1
             self._exposure[group] += at_risk
@@ -113,7 +118,9 @@ class Lifetimes:
         groups = standing[:, 0].astype(np.int64)
         order = np.argsort(groups, kind="stable")
         present, first = np.unique(groups[order], return_index=True)
-        at_risk = np.clip((now - standing[order, 1])[:, None] - EDGES[:-1], 0, WIDTHS)
+        born, seen = standing[order, 1], standing[order, 2]
+        at_risk = np.clip((now - born)[:, None] - EDGES[:-1], 0, WIDTHS)
+        at_risk -= np.clip((seen - born)[:, None] - EDGES[:-1], 0, at_risk)
         added = np.zeros_like(exposure)
         added[present] = np.add.reduceat(at_risk, first, 0)
         levels, parents = np.array(self._level), np.array(self._parent)
@@ -135,7 +142,7 @@ class Lifetimes:
 
     def _forget_groups(self) -> None:
         """Keep the groups of pods that stand, those above them, and of the others the half that was seen last."""
-        needed = {group for group, _ in self._alive.values()}
+        needed = {group for group, _, _ in self._alive.values()}
         by_age = sorted(range(len(self._parent)), key=lambda row: -self._seen[row])
         needed.update(by_age[: self._most_groups // 2])
         for row in range(len(self._parent) - 1, -1, -1):  # parents have smaller numbers
@@ -148,7 +155,7 @@ class Lifetimes:
         self._level = [self._level[row] for row in kept]
         self._seen = [self._seen[row] for row in kept]
         self._rows = {key: new[row] for key, row in self._rows.items() if row in new}
-        self._alive = {pod: (new[group], born) for pod, (group, born) in self._alive.items()}
+        self._alive = {pod: (new[group], born, seen) for pod, (group, born, seen) in self._alive.items()}
 
     def _row(self, key: tuple[Hashable, ...], parent: int, level: int) -> int:
         row = self._rows.setdefault(key, len(self._parent))

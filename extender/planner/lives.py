@@ -14,8 +14,8 @@ from stowplan.model.pod import Pod
 class Lives:
     """Pods by node, when they came and when they went. A pod teaches from when it is seen on a node to when it is gone from the API.
 
-    Its age counts from its creation, as far as that is known. Pods that never got a node, and those that come and go with their node,
-    teach nothing.
+    Its age counts from its creation, as far as that is known; what happened before it was seen teaches nothing. Pods that never got a node,
+    and those that come and go with their node, teach nothing either.
 
     Args:
         clock: Unix seconds, to be compared with creation times.

@@ -58,6 +58,22 @@ def test_an_owner_without_history_takes_after_the_nearest_group_above(path: tupl
     assert expected_s(lifetimes, path, 600, 0) == expected_s(lifetimes, above, 600, 0)
 
 
+def test_survivors_teach_from_when_they_were_first_seen() -> None:
+    """Half of all pods end after ten minutes; who looks for the first time after a day sees only the other half."""
+    lifetimes = Lifetimes()
+    for number in range(40):
+        lifetimes.arrive(f"old-{number}", ("shape", "web"), 0, seen=86_400)
+    for number in range(20):
+        lifetimes.arrive(number, ("shape", "web"), 86_400)
+        lifetimes.depart(number, 87_000)
+    for number in range(20, 40):
+        lifetimes.arrive(number, ("shape", "web"), 86_400)
+
+    curve = expectations(lifetimes, 90_000).curve(("shape", "web"))
+
+    assert float(curve[EDGES[:-1] >= 600][0]) == pytest.approx(0.5, abs=0.1)
+
+
 def test_a_pod_that_is_forgotten_teaches_nothing() -> None:
     lifetimes = grown_up([600] * 40)
     before = lifetimes.rates(600)
