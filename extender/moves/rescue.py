@@ -28,7 +28,9 @@ _NODES: Final = 8
 _RESIDENTS: Final = 12
 """Residents of a node that are thought of, the smallest that help first."""
 _TRIES: Final = 24
-"""Placements tried in all: each costs as much as a small plan."""
+"""Placements tried in all, in a small cluster."""
+_NODE_TRIES: Final = 12_000
+"""Placements tried times nodes: each costs as much as a small plan, and plans wait meanwhile. At 5,000 nodes two are tried."""
 
 
 def rescue(
@@ -46,13 +48,13 @@ def rescue(
         return None
     nodes = _nearest(signature, snapshot)
     standing = {info.node.name: _candidates(signature, info, pods_of) for info, pods_of in _with_pods(nodes, pods)}
-    tries = 0
+    left = min(_TRIES, max(1, _NODE_TRIES // max(1, len(snapshot.nodes))))
     for size in range(1, MOST_MOVES + 1):
         for info in nodes:
             for chosen in _sets(signature, info, standing[info.node.name], size):
-                tries += 1
-                if tries > _TRIES:
+                if not left:
                     return None
+                left -= 1
                 found = _rearranged(signature, info.node.name, chosen, snapshot, classes)
                 if found is not None:
                     return found

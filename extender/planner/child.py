@@ -50,7 +50,7 @@ _SCHEDULED_PER_S: Final = 100
 _LEAST_SOLVER_S: Final = 0.05
 _NOTHING_WAITS_S: Final = 2.0
 """Between two plans while no pod waits: only the fill order may change."""
-_RESCUE_S: Final = 5.0
+_RESCUE_S: Final = 15.0
 """Between two searches for rearrangements."""
 _MOST_RESCUES: Final = 3
 """Signatures for which one is looked for in a search, the first that are unplaced."""
