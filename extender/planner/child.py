@@ -52,6 +52,8 @@ _NOTHING_WAITS_S: Final = 2.0
 """Between two plans while no pod waits: only the fill order may change."""
 _RESCUE_S: Final = 15.0
 """Between two searches for rearrangements."""
+_DRAIN_S: Final = 10.0
+"""Between two drain sets: nodes take longer than this to run empty."""
 _MOST_RESCUES: Final = 3
 """Signatures for which one is looked for in a search, the first that are unplaced."""
 _RENEW_S: Final = 2.0
@@ -86,8 +88,9 @@ class PlannerLoop:
         self._synced = False
         self._last: tuple[Plan, Snapshot] | None = None
         self._last_at = -_NOTHING_WAITS_S
-        self._rescued_at = -_RESCUE_S
         self._drain: tuple[str, ...] = ()
+        self._rescues: tuple[Rescue, ...] = ()
+        self._drained_at = self._rescued_at = float("-inf")
 
     def receive(self, message: Message) -> None:
         """React to one message of the server."""
@@ -137,20 +140,26 @@ class PlannerLoop:
         snapshot = self._mirror.snapshot()
         if self._covered(snapshot):
             return
-        if self._clock() - self._last_at >= _RENEW_S:
-            self._drain = drain_set(snapshot)
         plan = self._plan(snapshot)
         self._last_at = self._clock()
         if plan is not None:
-            plan = dataclasses.replace(plan, rescues=self._rescues(plan, snapshot))
             self._last = (plan, snapshot)
             self._publish(plan, snapshot)
+            self._look_further(plan, snapshot)
 
-    def _rescues(self, plan: Plan, snapshot: Snapshot) -> tuple[Rescue, ...]:
-        """Looked for at intervals: it takes as long as some plans, and pods that fit nowhere wait anyway."""
-        if not plan.unplaced or self._clock() - self._rescued_at < _RESCUE_S:
-            return self._last[0].rescues if plan.unplaced and self._last else ()
-        self._rescued_at = self._clock()
+    def _look_further(self, plan: Plan, snapshot: Snapshot) -> None:
+        """Renew what plans carry along, after a plan is out and at intervals: at 5,000 nodes it takes as long as some plans."""
+        known = self._drain, self._rescues
+        if self._clock() - self._drained_at >= _DRAIN_S:
+            self._drain, self._drained_at = drain_set(snapshot), self._clock()
+        if not plan.unplaced:
+            self._rescues = ()
+        elif self._clock() - self._rescued_at >= _RESCUE_S:
+            self._rescues, self._rescued_at = self._rearrangements(plan, snapshot), self._clock()
+        if known != (self._drain, self._rescues):
+            self._publish(plan, snapshot)
+
+    def _rearrangements(self, plan: Plan, snapshot: Snapshot) -> tuple[Rescue, ...]:
         short = [u.signature for u in plan.unplaced if u.reason == RefusalReason.INSUFFICIENT_RESOURCES.value]
         pods = list(self._mirror.pods())
         found = (rescue(signature, snapshot, pods, self._classes) for signature in short[:_MOST_RESCUES])
@@ -158,7 +167,7 @@ class PlannerLoop:
 
     def _publish(self, plan: Plan, snapshot: Snapshot) -> None:
         order = starved(plan.fill_order, self._drain, snapshot)
-        self._send(Planned(dataclasses.replace(plan, drain=self._drain, fill_order=order)))
+        self._send(Planned(dataclasses.replace(plan, drain=self._drain, rescues=self._rescues, fill_order=order)))
 
     def _covered(self, snapshot: Snapshot) -> bool:
         """Whether the last plan is young and being carried out: planning again would only take processor time from the scheduler."""

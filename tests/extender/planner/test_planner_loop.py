@@ -249,3 +249,23 @@ def test_frames_survive_any_cut() -> None:
 def test_settings_that_make_no_sense_are_refused() -> None:
     with pytest.raises(ValueError, match="queue is 0"):
         PlannerSettings(queue=0)
+
+
+def test_drain_set_and_rescues_follow_the_plan_and_are_renewed_at_intervals() -> None:
+    desk = Desk()
+    nodes = [make_node(f"n{index:02d}", cpu=4000) for index in range(12)]
+    standing = [
+        Pod(f"s{index}", "shop", f"s{index}", make_signature("s", cpu=500), node_name=f"n{index:02d}")
+        for index in range(12)
+    ]
+    events = [("upsert_node", (node,)) for node in nodes] + [("upsert_pod", (one,)) for one in standing]
+    desk.loop.receive(Events((*events, ("upsert_pod", (pod("u1"),)))))
+    desk.loop.receive(Synced())
+    desk.now += 1
+    desk.loop.tick()
+
+    # First the plan, then the same with the drain set: one node of twelve in use may run empty.
+    first, second = (message.plan for message in desk.sent if isinstance(message, Planned))
+    assert first.drain == ()
+    assert len(second.drain) == 1
+    assert second.slots == first.slots
