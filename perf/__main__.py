@@ -17,7 +17,7 @@ from perf.calibration import proposal
 from perf.cluster import PlaceName, place_named
 from perf.gate_file import read_gates
 from perf.gates import Gate, Verdict, judge
-from perf.part import Part, Profile
+from perf.part import Data, Part, Profile
 from perf.registry import PARTS
 from perf.report.page import report_html
 from perf.report.section import Section
@@ -88,7 +88,7 @@ def _measure(
         results.store(options.output, result)
         measured[part.name] = result
         if result.data is not None:
-            terminal.show_section(part.section(result.data), console)
+            terminal.show_section(_section(part, result.data), console)
     return measured
 
 
@@ -125,7 +125,18 @@ def _conclude(
 
 
 def _sections(shown: dict[str, PartResult]) -> dict[str, Section]:
-    return {part.name: part.section(data) for part in PARTS if part.name in shown and (data := shown[part.name].data)}
+    measured = [(part, shown[part.name].data) for part in PARTS if part.name in shown]
+    return {part.name: _section(part, data) for part, data in measured if data is not None}
+
+
+def _section(part: Part, data: Data) -> Section:
+    """What the part makes of its data; a note where another version of the part has written it."""
+    try:
+        return part.section(data)
+    except (LookupError, TypeError, ValueError, ArithmeticError) as error:
+        return Section(
+            part.name, f"This data was written by another version of the part ({error!r}); measure it again."
+        )
 
 
 def _history(output: Path) -> list[history.Entry]:

@@ -24,6 +24,9 @@ _OTHERS: Final = ("#5b8def", "#c2607f", "#9a8c3c", "#7c6fd6", "#d98f2b", "#3f8fb
 _REFERENCE: Final = "#9aa0ac"
 _MARGIN: Final = {"l": 62, "r": 18, "t": 12, "b": 48}
 _ROW_HEIGHT: Final = 34
+_HEIGHT: Final = 340
+_LONG_LABEL: Final = 32
+"""Characters of a category from which bars lie."""
 
 
 def colour(name: str, number: int = 0) -> str:
@@ -99,23 +102,34 @@ def bars(
     reference: tuple[float, str] | None = None,
 ) -> Figure:
     """Grouped bars: one group per category, one bar per series; a reference is a line across."""
-    data: list[Figure] = [
-        {
-            "type": "bar",
-            "name": name,
-            "x": list(categories),
-            "y": list(values),
-            "marker": {"color": colour(name, number)},
-            "hovertemplate": "%{y:.4g}<extra>" + name + "</extra>",
-        }
+    across = max(map(len, categories), default=0) > _LONG_LABEL
+    data = [
+        _bar(categories, values, name, colour(name, number), across=across)
         for number, (name, values) in enumerate(series.items())
     ]
-    layout = _layout("", title)
+    height = 120 + _ROW_HEIGHT * len(categories) * max(1, len(series)) if across else _HEIGHT
+    layout = _layout(title if across else "", "" if across else title, height=height)
     layout |= {"barmode": "group", "bargap": 0.28, "showlegend": len(series) > 1}
-    layout["xaxis"] |= {"type": "category", "automargin": True}
+    layout["yaxis" if across else "xaxis"] |= {"type": "category", "automargin": True}
+    if across:
+        layout["yaxis"] |= {"autorange": "reversed"}
     if reference is not None:
-        layout |= _horizontal(*reference)
+        layout |= (_vertical if across else _horizontal)(*reference)
     return {"data": data, "layout": layout}
+
+
+def _bar(categories: Sequence[str], values: Sequence[float | None], name: str, tint: str, *, across: bool) -> Figure:
+    """One series; across the page where labels are too long to stand side by side."""
+    length, place = ("x", "y") if across else ("y", "x")
+    return {
+        "type": "bar",
+        "name": name,
+        "orientation": "h" if across else "v",
+        place: list(categories),
+        length: list(values),
+        "marker": {"color": tint},
+        "hovertemplate": f"%{{{length}:.4g}}<extra>{name}</extra>",
+    }
 
 
 def _horizontal(value: float, label: str) -> Figure:
@@ -222,7 +236,7 @@ def curves(
     return {"data": data, "layout": layout}
 
 
-def _layout(x_title: str, y_title: str, *, height: int = 340) -> Figure:
+def _layout(x_title: str, y_title: str, *, height: int = _HEIGHT) -> Figure:
     return {
         "height": height,
         "margin": _MARGIN,

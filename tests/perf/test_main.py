@@ -73,6 +73,15 @@ def test_a_part_alone_is_judged_alone_and_reported_with_what_is_there(suite: dic
     assert run(tmp_path, "--report") == 0  # measures nothing: what is there still holds
 
 
+def test_data_of_another_version_is_a_note_in_the_report(suite: dict[str, Any], tmp_path: Path) -> None:
+    run(tmp_path)
+    del suite["cost"]  # what the section needs
+    run(tmp_path, "--parts", "packing")
+    report = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+    assert "written by another version of the part (KeyError(&#x27;cost&#x27;))" in report
+    assert 'id="sizing"' in report
+
+
 def test_record_adds_to_the_history_under_version_control(suite: dict[str, Any], tmp_path: Path) -> None:
     run(tmp_path, "--record")
     run(tmp_path)
