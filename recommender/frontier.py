@@ -84,18 +84,19 @@ def sweep(
     breach_risks: Sequence[float] = BREACH_RISKS,
     overrun_price: float = OVERRUN_PRICE,
 ) -> Frontier:
-    """Replay the recording once for all settings of the risk."""
+    """Replay the recording once for all settings of the risk; no settings of a resource: nothing of it is computed."""
     shape = (len(usage.names), usage.days)
     cpu = [np.full(shape, np.nan) for _ in risks]
     memory = [np.full(shape, np.nan) for _ in breach_risks]
     learner = Learner(usage)
-    with_memory = bool(np.isfinite(usage.memory).any())
+    with_memory = bool(breach_risks) and bool(np.isfinite(usage.memory).any())
     for day in range(usage.days):
         if day >= learn_days:
             of = learner.window(day)
-            use, scale = forecast_with_prior(of), fleet_scale(of)
-            for plan, risk in zip(cpu, risks, strict=True):
-                plan[:, day] = cpu_request(use, scale, risk, overrun_price)
+            if risks:
+                use, scale = forecast_with_prior(of), fleet_scale(of)
+                for plan, risk in zip(cpu, risks, strict=True):
+                    plan[:, day] = cpu_request(use, scale, risk, overrun_price)
             if with_memory:
                 peak, average = peaks.peak_forecast(of), float(np.nanmean(of.memory_peak))
                 for plan, risk in zip(memory, breach_risks, strict=True):

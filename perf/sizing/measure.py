@@ -93,8 +93,10 @@ def chosen_prices(tuning: Trace) -> dict[str, float]:
 def compare(trace: Trace, prices: dict[str, float]) -> dict[str, Any]:
     """Targets of one trace against each baseline, with the bounds of hindsight and the frontiers themselves."""
     baselines = verdicts(trace)
-    frontiers: dict[float, Frontier] = {
-        price: sweep(trace.usage, trace.learn_days, overrun_price=price) for price in sorted(set(prices.values()))
+    memory = sweep(trace.usage, trace.learn_days, risks=()).memory
+    frontiers = {
+        price: Frontier(sweep(trace.usage, trace.learn_days, breach_risks=(), overrun_price=price).cpu, memory)
+        for price in sorted(set(prices.values()))
     }
     known = {
         "one request": hindsight(trace.usage, trace.learn_days, each_day=False),
