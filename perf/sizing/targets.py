@@ -13,6 +13,8 @@ from recommender.judge import Verdict
 
 NEEDED: Final = 0.05
 """At least this share less is the target."""
+ABOUT_EQUAL: Final = 0.01
+"""Savings this close on tuning days say nothing about later ones; the safer setting is taken."""
 
 
 def cpu_target(points: Sequence[Point], baseline: Verdict) -> dict[str, Any]:
@@ -60,18 +62,13 @@ def interpolated(points: Sequence[dict[str, Any]], by: str, at: float) -> dict[s
     }
 
 
-def better(one: dict[str, Any], other: dict[str, Any]) -> bool:
-    """Whether the first result is preferred: overrun no worse first, then the larger saving."""
-    if one.get("overrun_no_worse", False) != other.get("overrun_no_worse", False):
-        return bool(one.get("overrun_no_worse", False))
-    return float(one.get("saving", -1.0)) > float(other.get("saving", -1.0))
+def safest(found: dict[float, dict[str, Any]]) -> float:
+    """The largest overrun price that saves within ABOUT_EQUAL of the best of those that keep the overrun bounds (of all, if none does)."""
+    kept = {price: of for price, of in found.items() if of.get("overrun_no_worse", False)} or found
+    savings = {price: float(of.get("saving", -1.0)) for price, of in kept.items()}
+    return max(price for price, saving in savings.items() if saving >= max(savings.values()) - ABOUT_EQUAL)
 
 
 def best_price(frontiers: dict[float, Frontier], baseline: Verdict) -> float:
-    """The overrun price whose frontier does best against a baseline: chosen on tuning days, used on judged ones."""
-    prices = list(frontiers)
-    best = prices[0]
-    for price in prices[1:]:
-        if better(cpu_target(frontiers[price].cpu, baseline), cpu_target(frontiers[best].cpu, baseline)):
-            best = price
-    return best
+    """The overrun price to use against a baseline: chosen on tuning days, used on judged ones."""
+    return safest({price: cpu_target(frontier.cpu, baseline) for price, frontier in frontiers.items()})

@@ -7,7 +7,7 @@ import pytest
 
 from perf.sizing.oracle import hindsight, least_cores, least_memory_by_rule
 from perf.sizing.scale import measure
-from perf.sizing.targets import better, cpu_target, interpolated
+from perf.sizing.targets import cpu_target, interpolated, safest
 from recommender.frontier import sweep
 from recommender.judge import Plan, judge
 from recommender.replay import replay
@@ -55,10 +55,11 @@ def test_overrun_that_is_worse_misses_the_target() -> None:
     assert cpu_target(points, doubled) == {"baseline": doubled.summary()["cpu"], "reached": None, "met": False}
 
 
-def test_no_worse_overrun_is_preferred_to_a_larger_saving() -> None:
-    assert better({"saving": 0.01, "overrun_no_worse": True}, {"saving": 0.3, "overrun_no_worse": False})
-    assert better({"saving": 0.3, "overrun_no_worse": True}, {"saving": 0.1, "overrun_no_worse": True})
-    assert not better({"met": False}, {"saving": 0.1, "overrun_no_worse": True})
+def test_of_settings_that_save_about_the_same_the_safest_is_taken_and_the_bounds_come_first() -> None:
+    kept, broken = {"overrun_no_worse": True}, {"overrun_no_worse": False}
+    assert safest({0.0: {"saving": 0.05, **kept}, 2.0: {"saving": 0.045, **kept}, 8.0: {"saving": 0.03, **kept}}) == 2.0
+    assert safest({0.0: {"saving": 0.30, **broken}, 8.0: {"saving": 0.01, **kept}}) == 8.0
+    assert safest({0.0: {"met": False}, 2.0: {"saving": 0.1, **broken}}) == 2.0
 
 
 @pytest.mark.parametrize("each_day", [True, False])
