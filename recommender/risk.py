@@ -35,13 +35,6 @@ class Risk:
         return Risk(*(min(0.9, share * factor) for share in (self.overrun, self.unmet, self.breach)))
 
 
-DECLARED: Final = {
-    "critical": Risk(0.03, 0.04, 0.02),
-    "standard": Risk(0.06, 0.08, 0.04),
-    "elastic": Risk(0.10, 0.15, 0.05),
-    "batch": Risk(0.25, 0.20, 0.07),
-    "dev": Risk(0.50, 0.40, 0.12),
-}
 START_LEVELS: Final = {
     "critical": (0.01, 0.1),
     "standard": (0.03, 1.0),
@@ -57,21 +50,18 @@ _KNOB: Final = {Cost.SAVE: 2.0, Cost.BALANCED: 1.0, Cost.SAFE: 0.5}
 
 
 def declared(of: WorkloadClass, cost: Cost | None = None) -> Risk:
-    """What a class declares; a class that is not built in declares what the built-in one of its tier does.
-
-    `cost` overrides the class's own place on the frontier: from one setting to the next the risk doubles.
-    """
-    base = DECLARED[_builtin(of)]
+    """What a class declares. `cost` overrides the class's own place on the frontier: from one setting to the next the risk doubles."""
+    base = Risk(of.risk.overrun_percent / 100, of.risk.unmet_percent / 100, of.risk.breach_percent / 100)
     return base if cost is None else base.scaled(_KNOB[cost] / _KNOB[of.cost])
 
 
 def start_levels(of: WorkloadClass) -> tuple[float, float]:
-    """Levels (CPU, memory) of a container of the class that has not been judged yet."""
+    """Levels (CPU, memory) of a container that has not been judged yet; of a class of one's own, as its tier's built-in one."""
     return START_LEVELS[_builtin(of)]
 
 
 def _builtin(of: WorkloadClass) -> str:
-    return of.name if of.name in DECLARED else _BY_TIER[min(of.tier, len(_BY_TIER) - 1)]
+    return of.name if of.name in START_LEVELS else _BY_TIER[min(of.tier, len(_BY_TIER) - 1)]
 
 
 CPU_TIGHTEN: Final = 0.25

@@ -10,6 +10,7 @@ from stowplan.model.workload_class import (
     ColdStart,
     Cost,
     CpuSizing,
+    DeclaredRisk,
     Explicit,
     Latency,
     Limits,
@@ -57,6 +58,7 @@ _CRITICAL: Final = WorkloadClass(
     explicit=Explicit.RESPECT,
     cpu=CpuSizing(99, 15, 2375, window_days=14, min_history_hours=7 * 24),
     memory=MemorySizing(100, 20),
+    risk=DeclaredRisk(3, 4, 2),
     limits=Limits(cpu_percent=None, memory_percent=100),
     step=Step(max_down_percent=10),
     scheduling=Scheduling(
@@ -77,6 +79,7 @@ _STANDARD: Final = WorkloadClass(
     explicit=Explicit.RESPECT,
     cpu=CpuSizing(95, 15, 1761, window_days=14, min_history_hours=3 * 24),
     memory=MemorySizing(100, 15),
+    risk=DeclaredRisk(6, 8, 4),
     limits=Limits(cpu_percent=None, memory_percent=125),
     scheduling=Scheduling(
         priority_class_name="stowplan-standard",
@@ -96,6 +99,7 @@ _ELASTIC: Final = WorkloadClass(
     explicit=Explicit.RESPECT,
     cpu=CpuSizing(90, 10, 1160, window_days=7, min_history_hours=3 * 24),
     memory=MemorySizing(100, 15),
+    risk=DeclaredRisk(10, 15, 5),
     limits=Limits(cpu_percent=None, memory_percent=125),
     scheduling=Scheduling(
         priority_class_name="stowplan-elastic",
@@ -115,6 +119,7 @@ _BATCH: Final = WorkloadClass(
     explicit=Explicit.RESPECT,
     cpu=CpuSizing(75, 0, None, window_days=7, min_history_hours=24),
     memory=MemorySizing(100, 10),
+    risk=DeclaredRisk(25, 20, 7),
     limits=Limits(cpu_percent=200, memory_percent=125),
     cold_start=ColdStart(Size.M, Shape.CPU),
     step=Step(max_down_percent=50),
@@ -134,6 +139,7 @@ _DEV: Final = WorkloadClass(
     explicit=Explicit.RESPECT,
     cpu=CpuSizing(50, 0, None, window_days=3, min_history_hours=24),
     memory=MemorySizing(95, 10),
+    risk=DeclaredRisk(50, 40, 12),
     limits=Limits(cpu_percent=200, memory_percent=150),
     cold_start=ColdStart(Size.S),
     step=Step(max_down_percent=0, cooldown_hours=0),

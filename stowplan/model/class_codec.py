@@ -22,6 +22,7 @@ from stowplan.model.workload_class import (
     ColdStart,
     Cost,
     CpuSizing,
+    DeclaredRisk,
     Latency,
     Limits,
     MemorySizing,
@@ -45,6 +46,8 @@ __all__ = [
 _STANDARD: Final = BUILTIN_CLASSES[DEFAULT_CLASS]
 _NAME: Final = re.compile(r"[a-z0-9]([-a-z0-9]{0,38}[a-z0-9])?")
 _LOWEST_TIER: Final = 3
+_MOST_RISK: Final = 90
+"""Percent; the knob `cost` doubles what is declared, up to this share."""
 LIFECYCLES: Final = ("alpha", "beta", "stable", "deprecated", "end-of-life")
 
 
@@ -80,7 +83,7 @@ def parse_workload_class(obj: Mapping[str, Any], *, strict: bool = False) -> Wor
         "scheduling",
         "rollout",
     )
-    sizing = spec.child("sizing", "cpu", "memory", "limits", "bounds", "step", "coldStart")
+    sizing = spec.child("sizing", "cpu", "memory", "risk", "limits", "bounds", "step", "coldStart")
     revision = root.child("status").integer("revision", 0, 0, 2**53)
     parsed = WorkloadClass(
         name=name,
@@ -91,6 +94,7 @@ def parse_workload_class(obj: Mapping[str, Any], *, strict: bool = False) -> Wor
         explicit=spec.choice("explicit", _STANDARD.explicit),
         cpu=_cpu(sizing.child("cpu", "percentile", "marginPercent", "staffingFactor", "window", "minHistory")),
         memory=_memory(sizing.child("memory", "percentile", "marginPercent", "oomBumpPercent")),
+        risk=_risk(sizing.child("risk", "overrunPercent", "unmetPercent", "breachPercent")),
         limits=_limits(sizing.child("limits", "cpuPercent", "memoryPercent")),
         bounds=_bounds(sizing.child("bounds", "cpuMin", "cpuMax", "memoryMin", "memoryMax")),
         step=_step(sizing.child("step", "maxDownPercent", "maxUpPercent", "cooldown")),
@@ -137,6 +141,15 @@ def _memory(fields: Fields) -> MemorySizing:
         percentile=fields.integer("percentile", base.percentile, 1, 100),
         margin_percent=fields.integer("marginPercent", base.margin_percent, 0, 500),
         oom_bump_percent=fields.integer("oomBumpPercent", base.oom_bump_percent, 100, 500),
+    )
+
+
+def _risk(fields: Fields) -> DeclaredRisk:
+    base = _STANDARD.risk
+    return DeclaredRisk(
+        overrun_percent=fields.integer("overrunPercent", base.overrun_percent, 1, _MOST_RISK),
+        unmet_percent=fields.integer("unmetPercent", base.unmet_percent, 1, _MOST_RISK),
+        breach_percent=fields.integer("breachPercent", base.breach_percent, 1, _MOST_RISK),
     )
 
 

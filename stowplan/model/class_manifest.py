@@ -44,6 +44,11 @@ def _sizing_manifest(c: WorkloadClass) -> dict[str, Any]:
             "marginPercent": c.memory.margin_percent,
             "oomBumpPercent": c.memory.oom_bump_percent,
         },
+        "risk": {
+            "overrunPercent": c.risk.overrun_percent,
+            "unmetPercent": c.risk.unmet_percent,
+            "breachPercent": c.risk.breach_percent,
+        },
         "limits": {"cpuPercent": c.limits.cpu_percent or 0, "memoryPercent": c.limits.memory_percent or 0},
         "bounds": {
             "cpuMin": format_cpu(c.bounds.cpu_min),

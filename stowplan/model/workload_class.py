@@ -85,6 +85,18 @@ class MemorySizing:
 
 
 @dataclass(frozen=True, slots=True)
+class DeclaredRisk:
+    """The risk that recommendations are calibrated to: what a container's long-run average keeps within, in whole percent."""
+
+    overrun_percent: int = 6
+    """Of time, with CPU use above the request."""
+    unmet_percent: int = 8
+    """CPU use above the request, of use."""
+    breach_percent: int = 4
+    """Of days, with memory above the limit."""
+
+
+@dataclass(frozen=True, slots=True)
 class Limits:
     """Limits as a percentage of the request; None sets no limit."""
 
@@ -182,6 +194,7 @@ class WorkloadClass:
     memory: MemorySizing
     limits: Limits
     scheduling: Scheduling
+    risk: DeclaredRisk = field(default_factory=DeclaredRisk)
     bounds: Bounds = field(default_factory=Bounds)
     step: Step = field(default_factory=Step)
     cold_start: ColdStart = field(default_factory=ColdStart)

@@ -11,7 +11,7 @@ from recommender.analogs import day_weights
 from recommender.codes import decode, encode
 from recommender.grid import CPU_GRID, MEMORY_GRID, change, rounded
 from recommender.history import History, sketch, window
-from recommender.risk import DECLARED, LEVEL_MAX, LEVEL_MIN, Levels, Risk
+from recommender.risk import LEVEL_MAX, LEVEL_MIN, Levels, Risk, declared
 from recommender.sizing import sizes, staffing
 from stowplan.model.builtin_classes import BUILTIN_CLASSES
 from stowplan.model.workload_class import Step
@@ -33,7 +33,9 @@ def history_of(of_days: list[tuple[list[float], float]], scale: float = 1.0) -> 
 
 
 def sized(history: History, wclass: str, at: float) -> tuple[float, float]:
-    found = sizes(window([history], MONDAY), BUILTIN_CLASSES[wclass], DECLARED[wclass], Levels.start(1, at, at))
+    found = sizes(
+        window([history], MONDAY), BUILTIN_CLASSES[wclass], declared(BUILTIN_CLASSES[wclass]), Levels.start(1, at, at)
+    )
     return float(found.cpu[0]), float(found.memory[0])
 
 

@@ -8,35 +8,35 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from recommender.risk import DECLARED, LEVEL_MAX, LEVEL_MIN, Levels, Risk, carefulness, declared
+from recommender.risk import LEVEL_MAX, LEVEL_MIN, Levels, Risk, carefulness, declared, start_levels
 from stowplan.model.builtin_classes import BUILTIN_CLASSES
-from stowplan.model.workload_class import Cost
+from stowplan.model.workload_class import Cost, DeclaredRisk
 
 STANDARD = BUILTIN_CLASSES["standard"]
 RISK = Risk(overrun=0.1, unmet=0.1, breach=0.05)
 
 
 def test_every_built_in_class_declares_a_risk_and_lower_tiers_risk_more() -> None:
-    ordered = [DECLARED[name] for name in ("critical", "standard", "elastic", "batch", "dev")]
-    assert set(DECLARED) == set(BUILTIN_CLASSES)
+    ordered = [declared(BUILTIN_CLASSES[name]) for name in ("critical", "standard", "elastic", "batch", "dev")]
     for safer, riskier in pairwise(ordered):
         assert safer.overrun < riskier.overrun
         assert safer.unmet < riskier.unmet
         assert safer.breach < riskier.breach
 
 
-def test_a_class_of_ones_own_declares_what_its_tier_does() -> None:
-    own = dataclasses.replace(STANDARD, name="payments", tier=0)
-    assert declared(own) == DECLARED["critical"]
-    assert declared(dataclasses.replace(own, tier=9)) == DECLARED["batch"]
+def test_a_class_of_ones_own_declares_its_own_risk_and_starts_as_careful_as_its_tier() -> None:
+    own = dataclasses.replace(STANDARD, name="payments", tier=0, risk=DeclaredRisk(1, 2, 5))
+    assert declared(own) == Risk(0.01, 0.02, 0.05)
+    assert start_levels(own) == start_levels(BUILTIN_CLASSES["critical"])
+    assert start_levels(dataclasses.replace(own, tier=9)) == start_levels(BUILTIN_CLASSES["batch"])
 
 
 def test_the_knob_doubles_or_halves_the_risk_per_setting() -> None:
     assert declared(STANDARD, Cost.BALANCED) == declared(STANDARD)
-    assert declared(STANDARD, Cost.SAVE).overrun == pytest.approx(2 * DECLARED["standard"].overrun)
-    assert declared(STANDARD, Cost.SAFE).breach == pytest.approx(DECLARED["standard"].breach / 2)
+    assert declared(STANDARD, Cost.SAVE).overrun == pytest.approx(2 * 0.06)
+    assert declared(STANDARD, Cost.SAFE).breach == pytest.approx(0.04 / 2)
     # critical is safe by itself, so balanced doubles its risk
-    assert declared(BUILTIN_CLASSES["critical"], Cost.BALANCED).unmet == pytest.approx(2 * DECLARED["critical"].unmet)
+    assert declared(BUILTIN_CLASSES["critical"], Cost.BALANCED).unmet == pytest.approx(2 * 0.04)
 
 
 def levels(value: float = 0.5) -> Levels:
