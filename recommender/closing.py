@@ -75,15 +75,20 @@ def close_day(fleet: Fleet, day: int, terms_of: TermsOf, now_s: int) -> Iterator
 
 
 def close_run(fleet: Fleet, key: WorkloadKey, pod: str, terms_of: TermsOf, now_s: int) -> None:
-    """Judge and learn a run that is over, or has lasted so long that it counts as one."""
+    """Judge and learn a run that is over, or has lasted so long that it counts as one. A container without a sample had no run.
+
+    An OOM kill comes before a sample where the container is short: what it asked for then belongs to the next run that has one.
+    """
     run, tracked = fleet.runs[key][pod], fleet.workloads[key]
     rows = np.array(list(run.rows.values()), dtype=np.int64)
     sampled = dict(zip(run.rows, fleet.run_sketches.samples(rows) > 0, strict=True))
     terms = terms_of(tracked)
     cases = []
     for container, row in run.rows.items():
-        if sampled[container]:
-            learned = fleet.at(tracked.rows[container])
+        learned = fleet.at(tracked.rows[container])
+        if sampled[container] and (tracked.by_runs or learned.slow.init):
+            if learned.slow.oom_day == learned.slow.runs:
+                fleet.run_sketches.raise_memory(row, learned.slow.oom_bytes)
             cases.append(_Case(row, learned.slow.runs, learned, terms))
             learned.slow.runs += 1
     _close(fleet.run_sketches, cases, now_s)
@@ -92,18 +97,26 @@ def close_run(fleet: Fleet, key: WorkloadKey, pod: str, terms_of: TermsOf, now_s
     fleet.drop_run(key, pod)
     if cases:
         tracked.version += 1
-        tracked.urgent = tracked.urgent or cases[0].learned.slow.runs <= _SOON_RUNS
+        tracked.urgent = tracked.urgent or any(case.learned.slow.runs <= _SOON_RUNS for case in cases)
 
 
-def runs_due(fleet: Fleet, alive: Callable[[str, str], bool], now_s: int) -> Sequence[tuple[WorkloadKey, str]]:
-    """Runs to be closed: their pod (of a namespace and name) does not run any more, or they have lasted a day."""
-    return [
-        (key, pod)
-        for key, runs in fleet.runs.items()
-        for pod, run in runs.items()
-        if now_s - run.started_s >= LONGEST_RUN_S
-        or (now_s - run.last_s >= RUN_GRACE_S and not alive(key.namespace, pod))
-    ]
+OfPod = Callable[[str, str], bool]
+"""Something about a pod of a namespace and name."""
+
+
+def runs_due(fleet: Fleet, alive: OfPod, preparing: OfPod, now_s: int) -> Sequence[tuple[WorkloadKey, str]]:
+    """Runs to be closed: their pod does not run any more, or they have lasted a day.
+
+    Of a workload that is learned by days only the init containers have runs: those are over once the pod is not preparing any more.
+    """
+    due = []
+    for key, runs in fleet.runs.items():
+        goes_on = alive if fleet.workloads[key].by_runs else preparing
+        for pod, run in runs.items():
+            quiet = now_s - run.last_s >= RUN_GRACE_S
+            if now_s - run.started_s >= LONGEST_RUN_S or (quiet and not goes_on(key.namespace, pod)):
+                due.append((key, pod))
+    return due
 
 
 def _forget_old_runs(learned: Learned) -> None:
@@ -120,7 +133,8 @@ def _close(sketches: OpenSketches, cases: Sequence[_Case], now_s: int) -> None:
         of_day: Sketch | None = found.get(case.row)
         if of_day is not None:
             case.learned.history.add(case.number, of_day)
-            case.learned.remember_busy(case.number, sketches.busy_hour(case.row))
+            if not case.learned.slow.init:  # nobody waits in line for an init container: it is not staffed
+                case.learned.remember_busy(case.number, sketches.busy_hour(case.row))
         case.learned.slow.as_of_s = max(case.learned.slow.as_of_s, now_s)
 
 

@@ -36,6 +36,8 @@ class Place:
     """When the container started; 0: unknown."""
     cpu_limit: int = 0
     """Millicores; 0: none, or unknown."""
+    init: bool = False
+    """Whether it is an init container that ends."""
 
 
 Locate = Callable[[str, str, str], Place | None]
@@ -143,15 +145,17 @@ class Feeder:
         if place is None:
             return self._dropped(Dropped.UNKNOWN_POD)
         day = (sample.t_s - 1) // DAY_S
-        if not place.by_runs and day <= self._fleet.closed_through:
+        by_runs = place.by_runs or place.init or self._fleet.by_runs(place.workload.key, sample.container)
+        if not by_runs and day <= self._fleet.closed_through:
             return self._dropped(Dropped.LATE)
-        tracked = self._fleet.track(place.workload, (sample.container,), sample.t_s, by_runs=place.by_runs)
+        tracked = self._track(place, sample.container, sample.t_s)
         if tracked is None:
             return self._dropped(Dropped.FULL)
         cpu = _demand(sample, place)
-        if math.isfinite(sample.throttled):
+        learned = self._fleet.at(tracked.rows[sample.container])
+        if math.isfinite(sample.throttled) and not learned.slow.init:
             self._throttled(tracked.key, sample.throttled)
-        if tracked.by_runs:
+        if tracked.by_runs or learned.slow.init:
             row = self._fleet.run_row(
                 tracked.key, sample.pod, sample.container, place.started_s or sample.t_s, sample.t_s
             )
@@ -160,6 +164,9 @@ class Feeder:
             steady = self._is_steady(sample, place, tracked, cpu)
             days.setdefault(day, _Columns()).add(tracked.rows[sample.container], sample, cpu, steady=steady)
         return None
+
+    def _track(self, place: Place, container: str, t_s: int) -> Tracked | None:
+        return self._fleet.track(place.workload, (container,), t_s, by_runs=place.by_runs, init=place.init)
 
     def _is_steady(self, sample: UsageSample, place: Place, tracked: Tracked, cpu: float) -> bool:
         """Whether the sample lies behind the container's warm-up, which is learned on the way."""
@@ -177,7 +184,9 @@ class Feeder:
         return not 0 < sample.t_s - place.started_s <= learned.slow.warm_up_s
 
     def take_incident(self, incident: Incident, bump_percent: int) -> WorkloadKey | None:
-        """Learn from an incident; the workload that it befell, None where that is unknown.
+        """Learn from an incident; the workload whose fate it is, None where that is unknown.
+
+        What befalls an init container is learned, but says nothing about how the running pod fares: None.
 
         An OOM kill, or an eviction for memory, counts as a peak of max(limit + 100 MiB, bump % of limit) (VPA's rule) and makes the
         workload urgent. Where the limit is unknown the day's peak takes its place.
@@ -185,13 +194,17 @@ class Feeder:
         place = self._locate(incident.namespace, incident.pod, incident.container)
         if place is None:
             return None
-        tracked = self._fleet.track(place.workload, (incident.container,), incident.t_s, by_runs=place.by_runs)
+        tracked = self._track(place, incident.container, incident.t_s)
         if tracked is None:
             return None
-        if incident.kind is IncidentKind.RESTARTED:
-            return tracked.key
         learned = self._fleet.at(tracked.rows[incident.container])
-        if tracked.by_runs:
+        if incident.kind is not IncidentKind.RESTARTED:
+            self._short_of_memory(incident, bump_percent, place, tracked)
+        return None if learned.slow.init else tracked.key
+
+    def _short_of_memory(self, incident: Incident, bump_percent: int, place: Place, tracked: Tracked) -> None:
+        learned = self._fleet.at(tracked.rows[incident.container])
+        if tracked.by_runs or learned.slow.init:
             started_s, sketches, day = place.started_s or incident.t_s, self._fleet.run_sketches, learned.slow.runs
             row = self._fleet.run_row(tracked.key, incident.pod, incident.container, started_s, incident.t_s)
         else:
@@ -199,7 +212,7 @@ class Feeder:
             day += day == self._fleet.closed_through  # its day has just been closed: the next one remembers it
             opened = self._fleet.open_day(day)
             if opened is None:  # told again, or long ago
-                return tracked.key
+                return
             sketches = opened
         had = incident.memory_limit or sketches.memory_peak[row]
         if had > 0:
@@ -208,7 +221,6 @@ class Feeder:
             _note_oom(learned, day, needed, incident.t_s)
             tracked.urgent = True
             tracked.version += 1
-        return tracked.key
 
 
 def _note_oom(learned: Learned, day: int, needed: float, t_s: int) -> None:

@@ -14,7 +14,7 @@ from typing import Final
 import numpy as np
 
 from recommender.amounts import DAY_S
-from recommender.learned import Learned
+from recommender.learned import Learned, Slow
 from recommender.open_sketches import OpenSketches, Rows
 from recommender.regression import Watch
 from recommender.starts import Starts
@@ -41,7 +41,7 @@ class Tracked:
     key: WorkloadKey
     api_version: str = ""
     by_runs: bool = False
-    """Learned by runs of its pods, which end by themselves, not by days."""
+    """Learned by runs of its pods, which end by themselves, not by days. Init containers that end are learned by runs in any case."""
     rows: dict[str, int] = field(default_factory=dict)
     """Row of each container."""
     last_seen_s: int = 0
@@ -69,7 +69,7 @@ class Tracked:
 
 @dataclass(slots=True)
 class OpenRun:
-    """A run that is not over: one pod of a workload that is learned by runs."""
+    """A run that is not over: one pod of a workload that is learned by runs, or the init containers of one pod of another workload."""
 
     started_s: int
     last_s: int
@@ -109,8 +109,10 @@ class Fleet:
             raise LookupError(f"row {row} of the fleet is free")
         return found
 
-    def track(self, workload: Workload, containers: Iterable[str], now_s: int, *, by_runs: bool) -> Tracked | None:
-        """The workload with rows for these containers; None where the fleet is full."""
+    def track(
+        self, workload: Workload, containers: Iterable[str], now_s: int, *, by_runs: bool, init: bool = False
+    ) -> Tracked | None:
+        """The workload with rows for these containers (`init`: they are init containers that end); None where the fleet is full."""
         key = workload.key
         tracked = self.workloads.get(key)
         missing = [name for name in containers if tracked is None or name not in tracked.rows]
@@ -119,7 +121,7 @@ class Fleet:
         if tracked is None:
             tracked = self.workloads[key] = Tracked(key, workload.api_version, by_runs)
         for name in missing:
-            self.adopt(tracked, name, Learned())
+            self.adopt(tracked, name, Learned(slow=Slow(init=init)))
             tracked.urgent = True
         tracked.last_seen_s = max(tracked.last_seen_s, now_s)
         return tracked
@@ -134,6 +136,23 @@ class Fleet:
             self.learned.append(learned)
         tracked.rows[container] = row
         return row
+
+    def by_runs(self, key: WorkloadKey, container: str) -> bool:
+        """Whether a container is learned by runs; not where nobody knows it."""
+        tracked = self.workloads.get(key)
+        if tracked is None:
+            return False
+        row = tracked.rows.get(container)
+        return tracked.by_runs or (row is not None and self.at(row).slow.init)
+
+    def retype(self, tracked: Tracked, container: str, *, init: bool) -> None:
+        """Say whether a container is an init container that ends. One that has become another kind is learned anew: runs are no days."""
+        row = tracked.rows[container]
+        if self.at(row).slow.init != init:
+            self.learned[row] = Learned(slow=Slow(init=init))
+            for sketches in self.days.values():
+                sketches.clear(row)
+            tracked.version += 1
 
     def clear(self) -> None:
         """Forget everything; whoever holds on to `workloads` sees it empty."""

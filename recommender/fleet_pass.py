@@ -28,7 +28,7 @@ from recommender.regression import careful_level
 from recommender.risk import Levels, start_levels
 from recommender.sized import Before, settle, staffing_floors
 from recommender.sizing import Outlook, Range, outlook_of, safe_range, sizes_of
-from stowplan.model.profile import ClassRecommendation, ContainerRecommendation
+from stowplan.model.profile import ClassRecommendation, ContainerRecommendation, Source
 from stowplan.model.workload import WorkloadKey
 from stowplan.model.workload_class import Cost
 
@@ -128,14 +128,16 @@ class FleetPass:
             if view.hours < wclass.cpu.min_history_hours or not np.isfinite(sized.found.cpu[row]):
                 estimate = self._newcomers.mixed(estimate)
             estimate = estimate.at_least(case.floors.get(view.container, (0, 0)))
-            self._publish(estimate, terms, case, span, found)
+            if not _is_guess(estimate):
+                self._publish(estimate, terms, case, span, found)
 
     def _publish(self, estimate: Estimate, terms: Terms, case: Case, span: Range, found: _Found) -> None:
         view, name = estimate.view, terms.wclass.name
         found.setdefault((case.tracked.key, name), {})[view.container] = recommendation(estimate, span, self._prices)
         self._remember(view, name, estimate)
         if name == case.observed.wclass.name and self._all_closed and view.settled:
-            day = view.learned.slow.runs if case.tracked.by_runs else self._today
+            by_runs = case.tracked.by_runs or view.learned.slow.init
+            day = view.learned.slow.runs if by_runs else self._today
             stand(view.learned, day, estimate)
 
     def _remember(self, view: View, name: str, estimate: Estimate) -> None:
@@ -170,6 +172,15 @@ class FleetPass:
 def _is_there(case: Case, container: str) -> bool:
     """Whether the newest pod still has the container; where there are no pods, nobody can say that it has not."""
     return not case.specs or container in case.specs
+
+
+def _is_guess(of: Estimate) -> bool:
+    """Whether nothing but the size table speaks for the size of an init container: then the webhook does better without a number.
+
+    The table is made for apps. An init container's request counts for the pod's whole life, so a guess may cost more than it serves.
+    """
+    slow = of.view.learned.slow
+    return slow.init and of.source in (Source.SIZE_TABLE, Source.SIZE_TABLE_AND_OWN) and not slow.oom_bytes
 
 
 def _levels(terms: Terms, members: Sequence[tuple[Case, View]]) -> Levels:

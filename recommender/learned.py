@@ -97,6 +97,8 @@ class Slow(msgspec.Struct, array_like=True):
     """The last day (run) with an OOM kill."""
     oom_bytes: float = 0.0
     """What that kill asked for."""
+    init: bool = False
+    """An init container that ends: learned by runs, one for each pod, whatever its workload is learned by."""
 
 
 @dataclass(slots=True)

@@ -229,7 +229,7 @@ class Learning:
 
     async def _close(self, now_s: int) -> None:
         """Close the runs and days that are over, and have all sized after a day."""
-        for key, pod in runs_due(self.fleet, self._index.alive, now_s):
+        for key, pod in runs_due(self.fleet, self._index.alive, self._index.preparing, now_s):
             close_run(self.fleet, key, pod, self._sizer.terms_of, now_s)
             self._metrics.runs_closed.inc()
         for day in self.fleet.days_due(now_s):

@@ -49,7 +49,7 @@ def _view(fleet: Fleet, tracked: Tracked, container: str, row: int, today: int) 
     learned = fleet.at(row)
     history, days = learned.history, learned.days
     hours, ahead = days * 24.0, 0
-    if tracked.by_runs:
+    if tracked.by_runs or learned.slow.init:
         history = window_of_runs(learned, today)
         opened = _open_run(fleet, tracked, container) if days == 0 else None
         if opened is not None:

@@ -48,6 +48,7 @@ class Peers:
             for theirs, learned in self._index.get((name, features.get(name, "")), ()):
                 target = learned.slow.targets.get(wclass.name)
                 enough = learned.days * 24 >= wclass.cpu.min_history_hours
-                if enough and target is not None and learned is not but:
+                alike = learned.slow.init == but.slow.init  # a migration has the image of its app, and other needs
+                if enough and alike and target is not None and learned is not but:
                     found[id(learned)] = Peer(theirs, target.cpu, target.memory)
         return list(found.values())

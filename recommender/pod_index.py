@@ -72,6 +72,11 @@ class PodIndex:
         view = self._pods.get((namespace, pod))
         return view is not None and not view.finished
 
+    def preparing(self, namespace: str, pod: str) -> bool:
+        """Whether a pod is there and its init containers have not all ended."""
+        view = self._pods.get((namespace, pod))
+        return view is not None and view.preparing
+
     def workload(self, view: PodView) -> Workload:
         """Whose a pod is, decided when it is first asked for: by then the watches have seen its owner."""
         place = view.template.namespace, view.name
@@ -91,11 +96,12 @@ class PodIndex:
         view = self._pods.get((namespace, pod))
         if view is None:
             return self._gone(namespace, pod)
-        spec = next((c for c in view.template.containers if c.name == container), None)
-        if spec is None:  # an init container: what it uses says nothing about the requests of a running pod
+        template = view.template
+        spec = next((c for c in template.all_containers if c.name == container), None)
+        if spec is None:  # an ephemeral container: no template asks for it
             return None
-        started_s = dict(view.started).get(container, 0)
-        return Place(self.workload(view), not view.template.restarts_always, started_s, spec.cpu_limit)
+        started_s, init = dict(view.started).get(container, 0), spec in template.init_containers
+        return Place(self.workload(view), not template.restarts_always, started_s, spec.cpu_limit, init)
 
     def _gone(self, namespace: str, pod: str) -> Place | None:
         for kind, name in guesses(pod):

@@ -55,7 +55,14 @@ class Template:
     application: str
     restarts_always: bool
     containers: tuple[ContainerSpec, ...]
-    """Apps and sidecars; init containers that end are not sized from usage."""
+    """Apps and sidecars."""
+    init_containers: tuple[ContainerSpec, ...]
+    """Those that end before the apps start."""
+
+    @property
+    def all_containers(self) -> tuple[ContainerSpec, ...]:
+        """Apps, sidecars and init containers."""
+        return (*self.containers, *self.init_containers)
 
     def features(self, container: ContainerSpec, class_name: str) -> dict[str, str]:
         """What makes one of its containers similar to others."""
@@ -81,6 +88,8 @@ class PodView:
     running: bool
     """Bound to a node and not finished."""
     finished: bool
+    preparing: bool
+    """Not all init containers have ended, or no app has started yet."""
     started: tuple[tuple[str, int], ...]
     """When each running container started, Unix seconds."""
 
@@ -190,6 +199,7 @@ def project_pod_view(raw: bytes | msgspec.Raw, templates: Templates) -> PodView:
         created_s=int(meta.creation_timestamp.timestamp()) if meta.creation_timestamp else 0,
         running=bool(pod.spec.node_name) and not finished,
         finished=finished,
+        preparing=status.phase == "Pending",
         started=started,
     )
 
@@ -198,6 +208,7 @@ def _template(meta: _Meta, spec: _Spec) -> Template:
     labels, annotations = meta.labels or {}, meta.annotations or {}
     record = _record(annotations.get(keys.DECISION, ""))
     sidecars = [c for c in spec.init_containers or () if c.restart_policy == "Always"]
+    ending = [c for c in spec.init_containers or () if c.restart_policy != "Always"]
     cost, mode = labels.get(keys.COST, ""), record.get("mode", "")
     return Template(
         namespace=sys.intern(meta.namespace),
@@ -211,6 +222,7 @@ def _template(meta: _Meta, spec: _Spec) -> Template:
         application=application(labels),
         restarts_always=spec.restart_policy == "Always",
         containers=tuple(_container(c, record) for c in (*(spec.containers or ()), *sidecars)),
+        init_containers=tuple(_container(c, record) for c in ending),
     )
 
 

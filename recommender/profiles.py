@@ -25,7 +25,7 @@ def profile_of(
     case, recommendations = outcome
     tracked = case.tracked
     learned = [fleet.at(row) for row in tracked.rows.values()]
-    hours = max((of.days for of in learned), default=0) * 24
+    hours = max((of.days for of in learned if not of.slow.init), default=0) * 24
     return WorkloadProfile(
         namespace=tracked.key.namespace,
         kind=tracked.key.kind,

@@ -54,6 +54,8 @@ class InForce:
 
     pods: tuple[Mapping[str, Amounts], ...]
     """Requests by container of each pod that has not finished."""
+    init: frozenset[str] = frozenset()
+    """Init containers that end: a pod requests the largest of them or the sum of the others, so they are in no sum."""
 
     def typical(self, container: str) -> Amounts:
         """The most common request of a container by resource, the larger of equals; a resource nobody requests is left out."""
@@ -101,6 +103,11 @@ class Proposal:
         return self.recommendation.containers if self.recommendation is not None else ()
 
     @property
+    def _summed(self) -> tuple[ContainerRecommendation, ...]:
+        init = self.in_force.init if self.in_force is not None else frozenset[str]()
+        return tuple(t for t in self.targets if t.name not in init)
+
+    @property
     def confidence(self) -> Confidence | None:
         """The least of the containers'."""
         return min((t.confidence for t in self.targets), key=_CONFIDENCES.index, default=None)
@@ -122,11 +129,11 @@ class Proposal:
         """Requested by one pod, as most pods do; None where that is not known."""
         if self.in_force is None:
             return None
-        return sum(self.in_force.typical(t.name).get(resource, 0) for t in self.targets)
+        return sum(self.in_force.typical(t.name).get(resource, 0) for t in self._summed)
 
     def recommended(self, resource: str) -> int | None:
         """For one pod; None where no container has a recommendation."""
-        amounts = [t.target[resource] for t in self.targets if resource in t.target]
+        amounts = [t.target[resource] for t in self._summed if resource in t.target]
         return sum(amounts) if amounts else None
 
     def change(self, resource: str) -> int:
@@ -166,7 +173,7 @@ def _saving(
         stated = sum(container.saving_micro_usd_per_hour for container in recommendation.containers)
         return stated * profile.replicas if profile.replicas else None
     saved = dict.fromkeys(RESOURCES, 0)
-    for container in recommendation.containers:
+    for container in (c for c in recommendation.containers if c.name not in in_force.init):
         for resource in set(RESOURCES) & set(container.target):
             now = [pod[container.name][resource] for pod in in_force.pods if pod.get(container.name, {}).get(resource)]
             saved[resource] += sum(now) - len(now) * container.target[resource]

@@ -71,6 +71,10 @@ def recommendation(of: Estimate, span: Range, prices: Prices) -> ContainerRecomm
     known = view.history.codes[view.history.days >= 0, BANDS + 2]
     cpu_was, memory_was = (of.spec.cpu, of.spec.memory) if of.spec is not None else (0, 0)
     saved = prices.of(cpu_was - of.cpu if cpu_was else 0, memory_was - of.memory if memory_was and of.memory else 0)
+    if (
+        view.learned.slow.init
+    ):  # a pod requests the largest of its init containers or the sum of the others, not all of them
+        saved = 0
     lower, upper = _range(of, span)
     return ContainerRecommendation(
         name=view.container,

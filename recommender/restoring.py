@@ -145,7 +145,7 @@ class Restorer:
             if one.closed:
                 self._add_closed(learned, one.closed, f"{entry.key}/{one.name}")
             for day, sketches in restored.days.items():
-                if not entry.by_runs and day > learned.newest:
+                if not (entry.by_runs or learned.slow.init) and day > learned.newest:
                     self._open(day).merge(row, sketches, position)
         self._add_runs(entry, restored, run_row)
         self._add_starts(entry)

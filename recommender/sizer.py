@@ -92,8 +92,14 @@ class Sizer:
         now_s = int(self._clock())
         for running in self._running.values():
             template = running.template
-            names = [container.name for container in template.containers]
-            self._fleet.track(running.workload, names, now_s, by_runs=not template.restarts_always)
+            for specs, init in ((template.containers, False), (template.init_containers, True)):
+                names = [spec.name for spec in specs]
+                tracked = self._fleet.track(
+                    running.workload, names, now_s, by_runs=not template.restarts_always, init=init
+                )
+                if tracked is not None:
+                    for name in names:
+                        self._fleet.retype(tracked, name, init=init)
 
     def terms_of(self, tracked: Tracked) -> Terms:
         """What the pods of a workload run under, or did last."""
@@ -145,7 +151,8 @@ class Sizer:
         observed = self.terms_of(tracked)
         running = self._running.get(tracked.key)
         halt = stepping_back(tracked.watch, now_s)
-        for spec in running.template.containers if running is not None else ():
+        specs = running.template.all_containers if running is not None else ()
+        for spec in specs:
             if running is not None and spec.name in tracked.rows:
                 features = running.template.features(spec, observed.wclass.name)
                 self._fleet.at(tracked.rows[spec.name]).slow.features = features
@@ -153,7 +160,7 @@ class Sizer:
             tracked,
             observed,
             self._classes.allowed(tracked.key.namespace, observed, self._known),
-            {spec.name: spec for spec in running.template.containers} if running is not None else {},
+            {spec.name: spec for spec in specs},
             halt.step if halt is not None else 0,
             tracked.watch.good if halt is not None else {},
         )

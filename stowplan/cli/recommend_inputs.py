@@ -14,14 +14,14 @@ from stowplan.kube.errors import Forbidden, NotFound
 from stowplan.kube.paths import DEPLOYMENTS, JOBS, PODS, STATEFUL_SETS, WORKLOAD_PROFILES, Resource
 from stowplan.model.profile import WorkloadProfile
 from stowplan.model.profile_codec import KIND, ProfileError, parse_profile
-from webhook.containers import PodError, read_containers
+from webhook.containers import PodError, Role, read_containers
 from webhook.documents import Document, read_files
 from webhook.templates import POD_KINDS, PodOf, pod_of
 
 Key = tuple[str, str, str]
 """Namespace, kind and name of a workload."""
-Pods = dict[Key, list[Mapping[str, Amounts]]]
-"""Requests by container of each pod, by workload."""
+Pods = dict[Key, list[InForce]]
+"""Requests of each pod, by workload."""
 CHECKPOINT: Final = "stowplan.dev/checkpoint"
 """Objects with this label are the recommender's own memory, not profiles of workloads."""
 _FINISHED: Final = frozenset({"Succeeded", "Failed"})
@@ -135,7 +135,7 @@ def _add_pod(found: Inputs, pods: Pods, value: Mapping[str, Any], source: str) -
     try:
         made = pod_of({**value, "kind": "Pod"}, None)
         if _phase(value) not in _FINISHED:
-            pods.setdefault(_key(made), []).append(_requests(made))
+            pods.setdefault(_key(made), []).append(_requests(made, 1))
     except PodError as error:
         found.problems.append(f"{source}: {error}")
 
@@ -144,21 +144,28 @@ def _add_template(found: Inputs, templates: dict[Key, InForce], value: Mapping[s
     try:
         made = pod_of(value, None)
         if made.replicas:
-            templates[_key(made)] = InForce((_requests(made),) * made.replicas)
+            templates[_key(made)] = _requests(made, made.replicas)
     except PodError as error:
         found.problems.append(f"{source}: {error}")
 
 
 def _in_force(pods: Pods) -> dict[Key, InForce]:
-    return {key: InForce(tuple(of)) for key, of in pods.items()}
+    return {
+        key: InForce(
+            tuple(requests for one in of for requests in one.pods), frozenset(name for one in of for name in one.init)
+        )
+        for key, of in pods.items()
+    }
 
 
 def _key(made: PodOf) -> Key:
     return made.workload.namespace, made.workload.kind, made.workload.name
 
 
-def _requests(made: PodOf) -> dict[str, Amounts]:
-    return {container.name: container.requests for container in read_containers(made.pod)}
+def _requests(made: PodOf, pods: int) -> InForce:
+    containers = read_containers(made.pod)
+    requests: Mapping[str, Amounts] = {container.name: container.requests for container in containers}
+    return InForce((requests,) * pods, frozenset(c.name for c in containers if c.role is Role.INIT))
 
 
 def _phase(value: Mapping[str, Any]) -> Any:

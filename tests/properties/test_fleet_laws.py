@@ -6,14 +6,16 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recommender.closing import close_day
+from recommender.closing import close_day, close_run
+from recommender.feeding import Feeder, Place
 from recommender.fleet import Fleet
 from recommender.history import sketch
 from recommender.observation import UsageSample
 from recommender.open_sketches import OpenSketches
 from recommender.restoring import Restorer, checkpoint_of
 from stowplan.model.profile import WorkloadProfile
-from tests.support.fleets import DAY, MIB, MIDNIGHT, feeder, sample, shard_text, standard
+from stowplan.model.workload import WorkloadKey
+from tests.support.fleets import DAY, MIB, MIDNIGHT, feeder, sample, shard_text, standard, web
 
 SAMPLES = st.lists(
     st.builds(
@@ -53,6 +55,39 @@ def test_the_order_of_samples_does_not_matter(samples: list[UsageSample], order:
     order.shuffle(shuffled)
 
     assert _state(_learn(samples)) == _state(_learn(shuffled))
+
+
+@given(SAMPLES, st.randoms(use_true_random=False))
+def test_neither_the_order_of_samples_nor_that_of_pods_changes_what_init_containers_teach(
+    samples: list[UsageSample], order: random.Random
+) -> None:
+    """`proxy` ends before `app` starts: one run for each of its pods that had a sample, and the days of `app` as if it were not there."""
+    shuffled, pods = list(samples), sorted({s.pod for s in samples if s.container == "proxy"})
+    order.shuffle(shuffled)
+    shuffled_pods = order.sample(pods, len(pods))
+    first, second = _after_runs(samples, pods), _after_runs(shuffled, shuffled_pods)
+
+    assert _runs(first) == _runs(second)
+    assert len(_runs(first)) == len(pods)
+    apps = [s for s in samples if s.container == "app"]
+    of_app = "WorkloadKey(namespace='shop', kind='Deployment', name='web')/app"
+    assert _state(first).get(of_app) == _state(second).get(of_app) == _state(_learn(apps)).get(of_app)
+
+
+def _after_runs(samples: list[UsageSample], pods: list[str]) -> Fleet:
+    fleet = Fleet()
+    feed = Feeder(fleet, lambda _namespace, _pod, container: Place(web(), init=container == "proxy"))
+    feed.take(samples, MIDNIGHT + 86_400)
+    for pod in pods:
+        close_run(fleet, WorkloadKey("shop", "Deployment", "web"), pod, standard, MIDNIGHT + 90_000)
+    return fleet
+
+
+def _runs(fleet: Fleet) -> list[bytes]:
+    """What each run of `proxy` taught, whatever their order."""
+    found = [fleet.at(row) for row, _, container in fleet.by_row() if container == "proxy"]
+    assert all(of.slow.runs == of.days for of in found)
+    return sorted(code.tobytes() for of in found for code in of.history.codes[of.history.days >= 0])
 
 
 @given(SAMPLES)

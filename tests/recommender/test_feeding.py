@@ -112,9 +112,11 @@ def test_jobs_are_learned_by_runs() -> None:
     for number in (1, 2, 3):
         pod = f"report-{number}"
         fed.take([sample(MIDNIGHT + 60 * m, 100.0 * number, pod=pod) for m in (1, 2, 3)], MIDNIGHT + 600)
-        assert runs_due(fleet, lambda *_: True, MIDNIGHT + 600) == []
-        assert runs_due(fleet, lambda *_: False, MIDNIGHT + 299) == []  # another sample may be on its way
-        assert runs_due(fleet, lambda *_: False, MIDNIGHT + 300) == [(JOB, pod)]
+        assert runs_due(fleet, lambda *_: True, lambda *_: False, MIDNIGHT + 600) == []
+        assert (
+            runs_due(fleet, lambda *_: False, lambda *_: True, MIDNIGHT + 299) == []
+        )  # another sample may be on its way
+        assert runs_due(fleet, lambda *_: False, lambda *_: True, MIDNIGHT + 300) == [(JOB, pod)]
         close_run(fleet, JOB, pod, standard, MIDNIGHT + 600)
 
     learned = fleet.at(fleet.workloads[JOB].rows["app"])
@@ -127,7 +129,7 @@ def test_a_run_longer_than_a_day_counts_once_a_day() -> None:
     fleet = Fleet()
     feeder(fleet, JOBS).take([sample(MIDNIGHT + 60, 1.0, pod="report-1")], MIDNIGHT + 60)
 
-    assert runs_due(fleet, lambda *_: True, MIDNIGHT + 86_400) == [(JOB, "report-1")]
+    assert runs_due(fleet, lambda *_: True, lambda *_: False, MIDNIGHT + 86_400) == [(JOB, "report-1")]
 
 
 def test_a_job_s_oom_kill_belongs_to_its_run() -> None:

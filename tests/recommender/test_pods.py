@@ -155,8 +155,27 @@ def test_samples_find_their_workload_their_start_and_their_limit() -> None:
     assert place is not None
     assert (place.workload.key, place.by_runs) == (WorkloadKey("shop", "Deployment", "web"), False)
     assert (place.started_s, place.cpu_limit) == (1_728_000_005, 2000)
-    assert index.locate("shop", "web-5d9c-abcde", "migrate") is None
+    assert not place.init
+    assert index.locate("shop", "web-5d9c-abcde", "debugger") is None
     assert index.locate("shop", "stranger", "app") is None
+
+
+def test_an_init_container_that_ends_is_known_as_one_and_a_sidecar_is_not() -> None:
+    view = _view()
+    places = {name: _index(view).locate("shop", "web-5d9c-abcde", name) for name in ("migrate", "proxy")}
+
+    assert {name: place.init for name, place in places.items() if place is not None} == {
+        "migrate": True,
+        "proxy": False,
+    }
+    assert [c.name for c in view.template.init_containers] == ["migrate"]
+    assert [c.name for c in view.template.all_containers] == ["app", "log", "proxy", "migrate"]
+
+
+def test_a_pod_prepares_until_its_apps_run() -> None:
+    index = _index(_view("a", status={"phase": "Pending"}), _view("b"))
+
+    assert [index.preparing("shop", name) for name in "abc"] == [True, False, False]
 
 
 def test_namespaces_that_are_never_sized_are_not_learned() -> None:

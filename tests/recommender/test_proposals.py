@@ -44,6 +44,16 @@ def test_pods_that_differ_are_priced_one_by_one_and_shown_by_the_most_common() -
     assert InForce(({"app": {"cpu": 1}}, {"app": {"cpu": 2}})).typical("app") == {"cpu": 2}, "the larger of equals"
 
 
+def test_init_containers_that_end_are_in_no_sum() -> None:
+    pods = InForce(tuple({**pod, "migrate": {"cpu": 9000, "memory": GIB}} for pod in FOUR.pods), frozenset({"migrate"}))
+    of = profile("web", container(750, 2 * GIB), container(8000, 2 * GIB, name="migrate"))
+    found = propose(of, pods, PRICES, NOW)
+
+    assert (found.current("cpu"), found.recommended("cpu")) == (4000, 750)
+    assert found.saving_micro_usd_per_hour == 3 * 160_000
+    assert [target.name for target in found.targets] == ["app", "migrate"]
+
+
 def test_what_is_not_requested_now_costs_nothing_now() -> None:
     found = propose(profile(), InForce(({"app": {"memory": 8 * GIB}},)), PRICES, NOW)
     assert found.saving_micro_usd_per_hour == 6 * 5_000
