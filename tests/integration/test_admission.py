@@ -51,6 +51,8 @@ def scheduler_lease(control_plane: ControlPlane) -> Iterator[None]:
     yield
     stop.set()
     thread.join()
+    # Left behind it would tell every later test on this control plane that somebody else leads.
+    control_plane.kubectl("delete", "lease", "stowplan-scheduler", "-n", "stowplan-system")
 
 
 @pytest.fixture(scope="module")
