@@ -69,7 +69,7 @@ def test_every_pod_of_stowplan_is_ready_and_none_was_restarted(cluster: KindClus
 
 
 def test_a_pod_is_sized_explained_placed_and_runs(cluster: KindCluster) -> None:
-    cluster.kubectl("apply", "-f", "-", text=deployment("real", 2))
+    cluster.kubectl("apply", "-f", "-", text=deployment("real", 1))
     cluster.kubectl("-n", NAMESPACE, "rollout", "status", "deployment/real", "--timeout=120s")
 
     for pod in pods_of(cluster, "real"):
@@ -102,7 +102,7 @@ def test_pods_are_created_while_the_webhook_is_down(cluster: KindCluster) -> Non
         cluster.kubectl("apply", "-f", "-", text=deployment("unsized", 1))
         cluster.kubectl("-n", NAMESPACE, "rollout", "status", "deployment/unsized", "--timeout=120s")
     finally:
-        cluster.kubectl("-n", SYSTEM_NAMESPACE, "scale", "deployment/stowplan-webhook", "--replicas=2")
+        cluster.kubectl("-n", SYSTEM_NAMESPACE, "scale", "deployment/stowplan-webhook", "--replicas=1")
         cluster.kubectl("-n", SYSTEM_NAMESPACE, "rollout", "status", "deployment/stowplan-webhook", "--timeout=180s")
 
     (pod,) = pods_of(cluster, "unsized")
