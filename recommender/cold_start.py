@@ -84,8 +84,7 @@ def _without_peers(fallback: ColdStart, own: tuple[int, int] | None, own_days: f
         return Guess(cpu, memory, "size table", 0, 0.0)
     weight = own_days / (own_days + 1.0)
     mixed = [
-        math.ceil(math.exp((1 - weight) * math.log(a) + weight * math.log(max(1, b))))
-        for a, b in ((cpu, own[0]), (memory, own[1]))
+        _up((1 - weight) * math.log(a) + weight * math.log(max(1, b))) for a, b in ((cpu, own[0]), (memory, own[1]))
     ]
     return Guess(mixed[0], mixed[1], "size table and own", 0, weight)
 
@@ -95,4 +94,9 @@ def _shrunk(near: Sequence[tuple[float, int]], own: int, own_days: float) -> tup
     mean = sum(weight * math.log(value) for weight, value in near) / total
     between = sum(weight * (math.log(value) - mean) ** 2 for weight, value in near) / total
     own_weight = own_days / (own_days + DAY_VARIANCE / max(between, 0.01)) if own > 0 else 0.0
-    return math.ceil(math.exp((1 - own_weight) * mean + own_weight * math.log(max(1, own))) - 1e-9), own_weight
+    return _up((1 - own_weight) * mean + own_weight * math.log(max(1, own))), own_weight
+
+
+def _up(logarithm: float) -> int:
+    """The next whole amount, but for errors of rounding: what should be 500 must not become 501, which a grid makes 550."""
+    return math.ceil(math.exp(logarithm) * (1 - 1e-12))

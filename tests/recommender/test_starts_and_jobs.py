@@ -12,6 +12,7 @@ from recommender.history import window
 from recommender.runs import RUNS, RunHistory
 from recommender.throttling import demand
 from recommender.warm_up import steady_samples, warm_up
+from stowplan.model.builtin_classes import BUILTIN_CLASSES
 from stowplan.model.workload_class import ColdStart
 
 GIB = 2**30
@@ -102,3 +103,11 @@ def test_throttled_periods_hide_demand() -> None:
     assert demand(1000.0, 1000.0, 1.0) == demand(1000.0, 1000.0, 0.95)
     with pytest.raises(ValueError, match="share"):
         demand(1.0, 1.0, 1.5)
+
+
+@pytest.mark.parametrize("hours", [1, 2, 3, 24])
+def test_own_data_that_agrees_with_the_size_table_changes_nothing(hours: int) -> None:
+    """500m and 2Gi mixed with themselves; one more by an error of rounding would be 550m on the grid."""
+    found = guess({}, [], BUILTIN_CLASSES["standard"].cold_start, (500, 2 * 2**30), hours / 24)
+
+    assert (found.cpu, found.memory) == (500, 2 * 2**30)
