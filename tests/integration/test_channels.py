@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from typer.testing import CliRunner
 
-from sandbox.control_plane import ControlPlane
+from sandbox.control_plane import ControlPlane, SandboxSettings
 from sandbox.nodes import create_nodes, node_manifest, wait_ready
 from stowplan.catalog import load_catalog
 from stowplan.cli.main import app
@@ -27,6 +28,13 @@ from tests.support.extender_processes import (
 )
 
 POOL = "pool"
+
+
+@pytest.fixture(scope="module")
+def control_plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
+    """One of its own: nodes and waiting pods that other tests leave behind are part of what the planner rearranges."""
+    with ControlPlane(SandboxSettings(tmp_path_factory.mktemp("channels"), name="channels")) as running:
+        yield running
 
 
 @pytest.fixture(scope="module")
