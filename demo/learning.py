@@ -82,7 +82,8 @@ def _profile(workload: Workload, found: Recommendation, namespace: str, now_s: i
     provenance = found.provenance
     container = ContainerRecommendation(
         name=CONTAINER,
-        target={"cpu": found.cpu},
+        # Consent to learned sizes is consent to both: memory has to be said, or the webhook would start it cold.
+        target={"cpu": found.cpu, "memory": workload.memory_bytes},
         confidence=found.confidence,
         source=Source(provenance.source),
         formula=provenance.formula,

@@ -36,7 +36,12 @@ def test_numbers_say_where_they_are_from(profiles: list[WorkloadProfile]) -> Non
     assert container.days == 14
     assert container.samples > 13 * 288
     assert container.confidence is Confidence.HIGH
-    assert "memory" not in container.target
+
+
+def test_memory_stays_as_written(profiles: list[WorkloadProfile]) -> None:
+    written = {of.name: of.memory_bytes for of in WORKLOADS}
+
+    assert {p.name: p.recommendations[0].containers[0].target["memory"] for p in profiles} == written
 
 
 def test_learned_sizes_ask_for_less_and_keep_the_declared_risk(profiles: list[WorkloadProfile]) -> None:
