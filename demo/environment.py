@@ -28,6 +28,11 @@ class Variant(StrEnum):
         return self in (Variant.RIGHT_SIZED, Variant.STOWPLAN)
 
     @property
+    def opts_in(self) -> bool:
+        """Whether anything of stowplan takes part."""
+        return self.learns or self.packs
+
+    @property
     def packs(self) -> bool:
         """Whether the pods are placed by stowplan-scheduler."""
         return self in (Variant.PACKED, Variant.STOWPLAN)
@@ -57,4 +62,4 @@ class Environment:
     @property
     def opted_in(self) -> bool:
         """Whether the namespace asks for stowplan."""
-        return self.variant.learns or self.variant.packs
+        return self.variant.opts_in

@@ -102,7 +102,7 @@ def _check(cluster: _Cluster, variant: Variant) -> None:
     """Refuse what this cluster cannot do, before anything is created."""
     if variant is Variant.MOST_ALLOCATED:
         raise DemoError("run most-allocated needs a default scheduler of its own; leave it out with --cluster current")
-    if variant.learns or variant.packs:
+    if variant.opts_in:
         missing = _call(cluster, missing_part)
         if missing is not None:
             raise DemoError(_NOT_INSTALLED.format(what=missing))
@@ -194,7 +194,7 @@ async def _remove(api: ApiClient, namespace: str, nodes: Sequence[str]) -> None:
 
 def _services(cluster: _Cluster, variant: Variant) -> dict[str, Any]:
     """Metrics pages through the API server's proxy, one per replica; none where that is not allowed."""
-    if not (variant.learns or variant.packs):
+    if not variant.opts_in:
         return {}
     try:
         pods = _call(cluster, lambda api: api.list(PODS.path(keys.SYSTEM_NAMESPACE)))[0]

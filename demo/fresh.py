@@ -35,7 +35,7 @@ def fresh_environment(variant: Variant, nodes: Sequence[DemoNode], state_dir: Pa
         manifests = [node_manifest(node.name, catalog[node.instance_type], zone=node.zone) for node in nodes]
         wait_ready(control_plane, create_nodes(control_plane, manifests))
         connection = Connection.from_kubeconfig(control_plane.kubeconfig)
-        if not (variant.learns or variant.packs):
+        if not variant.opts_in:
             yield Environment(variant, connection, nodes, NAMESPACE, str(variant))
             return
         installed = install_stowplan(control_plane)

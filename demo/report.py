@@ -8,7 +8,7 @@ from demo.caveats import caveats
 from demo.environment import Variant
 from demo.headline import headline, saving
 from demo.result import DemoResult, RunResult
-from demo.terminal import ROWS, latency
+from demo.terminal import ROWS, latency, sizes_compared
 from demo.usage import RULE as USAGE_RULE
 from demo.workload import RULE
 from stowplan.page import html_page
@@ -39,10 +39,9 @@ def report_html(result: DemoResult) -> str:
 def _figures(result: DemoResult) -> dict[str, plots.Figure]:
     fills = {f"fill-{name}": plots.node_fill(run.node_fill) for name, run in result.runs.items()}
     figures = {"cost": plots.cost_over_time(result.runs), "nodes": plots.nodes_over_time(result.runs), **fills}
-    learned = next((run for name, run in result.runs.items() if Variant(name).learns and run.risk), None)
-    if learned is not None:
-        own = next((run for name, run in result.runs.items() if not Variant(name).learns), None)
-        figures["requests"] = plots.requests_by_class(own, learned)
+    compared = sizes_compared(result.runs)
+    if compared is not None:
+        figures["requests"] = plots.requests_by_class(*compared)
     return figures
 
 
@@ -121,10 +120,10 @@ def _fill(result: DemoResult) -> str:
 
 def _risk(result: DemoResult) -> str:
     """What right-sizing asks for and which risk it takes; empty where nothing was learned."""
-    learned = next((run for name, run in result.runs.items() if Variant(name).learns and run.risk), None)
-    if learned is None:
+    compared = sizes_compared(result.runs)
+    if compared is None:
         return ""
-    own = next((run for name, run in result.runs.items() if not Variant(name).learns), None)
+    own, learned = compared
     rows = "".join(
         f"<tr><td>{escape(name)}</td><td>{risk.workloads}</td><td>{risk.used_cores:.0f}</td>"
         f"<td>{own.risk[name].requested_cores if own is not None and name in own.risk else 0:.0f}</td>"

@@ -46,12 +46,20 @@ def table(runs: Mapping[str, RunResult]) -> Table:
     return grid
 
 
+def sizes_compared(runs: Mapping[str, RunResult]) -> tuple[RunResult | None, RunResult] | None:
+    """A run with the users' own sizes, if there is one, and one with learned sizes; None where nothing was learned."""
+    learned = next((run for name, run in runs.items() if Variant(name).learns and run.risk), None)
+    if learned is None:
+        return None
+    return next((run for name, run in runs.items() if not Variant(name).learns), None), learned
+
+
 def risk_table(runs: Mapping[str, RunResult]) -> Table | None:
     """By class, the users' own sizes beside the learned ones; None where nothing was learned."""
-    own = next((run for name, run in runs.items() if not Variant(name).learns), None)
-    learned = next((run for name, run in runs.items() if Variant(name).learns), None)
-    if learned is None or not learned.risk:
+    compared = sizes_compared(runs)
+    if compared is None:
         return None
+    own, learned = compared
     grid = Table(
         title="CPU asked for, and the risk taken (judged on the day after the learned ones)", title_justify="left"
     )
