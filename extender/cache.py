@@ -152,6 +152,10 @@ class Cache:
         with self._expecting():
             return self._owners.want((namespace, owner_key), 0)
 
+    def wanted(self, owner: OwnerKey) -> int:
+        """Pods that an owner wants; 0 where it is not known."""
+        return self._owners.wanted(owner)
+
     def give_up_owner(self, namespace: str, owner_key: str) -> None:
         """Expect no pod of this owner until one appears or it wants more."""
         with self._expecting():

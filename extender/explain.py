@@ -138,10 +138,10 @@ def explain_plan(plan: Plan) -> dict[str, Any]:
 
 
 def explain_waiting(pod: Pod, plan: Plan) -> dict[str, Any]:
-    """What the plan says of a pod that waits and was never asked about, because the scheduler has found no node for it."""
+    """What the plan says of a pod that waits and was never asked about: the scheduler has found no node for it, or has not seen it yet."""
     unplaced = next((one for one in plan.unplaced if one.signature == pod.signature), None)
     found = next((one for one in plan.rescues if one.signature == pod.signature), None)
-    sentence = f"{pod.namespace}/{pod.name} waits"
+    sentence = f"{pod.namespace}/{pod.name} waits" + (" behind its scheduling gate, to be planned" if pod.held else "")
     if unplaced is not None:
         short = "".join(f", {shortfall}" for shortfall in unplaced.shortfalls)
         sentence += f": {unplaced.reason} on {unplaced.nodes} nodes{short}"

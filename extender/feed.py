@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 from extender.cache import Cache
+from extender.gating.held import HeldPods
 from extender.node_ledger import NodeLedger
 from extender.reservations import Reservations
 from extender.slots import SlotLedger
@@ -129,7 +130,7 @@ class ClassFeed:
 
 
 class PodFeed:
-    """Handler of the reflector of pods; also tells reservations, slots and node values of bindings."""
+    """Handler of the reflector of pods; also tells reservations, slots and node values of bindings, and gates of pods that are held."""
 
     def __init__(
         self,
@@ -138,8 +139,10 @@ class PodFeed:
         ledger: SlotLedger,
         forward: Forward,
         nodes: NodeLedger | None = None,
+        held: HeldPods | None = None,
     ) -> None:
         self._nodes = nodes or NodeLedger()
+        self._held = held or HeldPods()
         self._cache = cache
         self._reservations = reservations
         self._ledger = ledger
@@ -150,6 +153,7 @@ class PodFeed:
         """The pods are exactly these. A relist may show bindings whose events were missed."""
         fresh = [(self._waiting(pod), pod.node_name) for pod in items if self._listed and self._is_binding(pod)]
         self._cache.replace_pods(items)
+        self._held.replace(items)
         self._forward("replace_pods", list(items))
         for pod in items:
             if pod.node_name:
@@ -165,6 +169,7 @@ class PodFeed:
         self._cache.upsert_pod(item)
         if self._cache.generation == before:
             return
+        self._held.upsert(item)
         self._forward("upsert_pod", item)
         if item.node_name or item.finished:
             self._reservations.release(item.uid)
@@ -175,6 +180,7 @@ class PodFeed:
     def delete(self, key: ObjectKey) -> None:
         """The pod is gone, or has finished and left the selection."""
         self._cache.delete_pod(key.uid)
+        self._held.delete(key.uid)
         self._reservations.release(key.uid)
         self._forward("delete_pod", key.uid)
 

@@ -82,6 +82,11 @@ class OwnerTable:
         self._settle(key, renew=more)
         return news
 
+    def wanted(self, key: OwnerKey) -> int:
+        """How many pods the owner wants; 0 where it is not known."""
+        owner = self._owners.get(key)
+        return 0 if owner is None else owner.desired
+
     def wanting(self, kind: str) -> dict[OwnerKey, int]:
         """The owners of this kind that want pods, and how many."""
         prefix = f"{kind}/"

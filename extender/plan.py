@@ -58,6 +58,8 @@ class Plan:
     bound_micro_usd_per_hour: int = 0
     """Proven lower bound of that price for the same placed pods; equal to the cost where optimal."""
     solve_ms: int = 0
+    early: bool = False
+    """Published while the solver looks for a better one, which follows."""
     soft_terms: Mapping[str, int] = field(default_factory=dict)
     """What the slots cost beyond money, by the name of the soft term; only differences between plans mean anything."""
     guidance: Guidance = NO_GUIDANCE

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
+import os
 import socket
 import time
 from collections.abc import Callable, Coroutine, Mapping
@@ -18,6 +19,13 @@ from extender.app import extender_app
 from extender.cache import Cache
 from extender.decider import Clocks, Decider
 from extender.feed import ClassFeed, NamespaceFeed, NodeFeed, PodFeed, give_up_overdue
+from extender.gating.decision import Bounds, Gates
+from extender.gating.groups import Groups
+from extender.gating.held import HeldPods
+from extender.gating.lease import GateLease
+from extender.gating.loop import Cluster, Ungater
+from extender.gating.metrics import GateMetrics
+from extender.gating.writing import GateWriter
 from extender.leadership import Leadership
 from extender.metrics import ExtenderMetrics
 from extender.moves.rescuing import Rescuer
@@ -80,7 +88,8 @@ class ExtenderService:
         forward = self._planner.send
         reflections = ReflectorMetrics(registry)
         reflector = partial(Reflector, api, metrics=reflections)
-        pods = PodFeed(self._cache, self._reservations, ledger, forward, nodes)
+        held = HeldPods()
+        pods = PodFeed(self._cache, self._reservations, ledger, forward, nodes, held)
         project = partial(project_pod, interner=SignatureInterner())
         self._nodes: Reflector[Any] = reflector(NODES, project_node, NodeFeed(self._cache, forward))
         self._pods: Reflector[Any] = reflector(PODS, project, pods, selection=Selection(field_selector=UNFINISHED))
@@ -88,7 +97,8 @@ class ExtenderService:
         classes = ClassFeed(self._use_classes)
         self._classes: Reflector[Any] = reflector(WORKLOAD_CLASSES, _project_class, classes)
         self._owners = owner_watches(api, self._cache, forward, reflections)
-        self._polls = [Poll(pod_group_source(api, self._cache, forward), _GROUPS_SECONDS, self._metrics.polled)]
+        self._groups = Poll(pod_group_source(api, self._cache, forward), _GROUPS_SECONDS, self._metrics.polled)
+        self._polls = [self._groups]
         if settings.load_interval > 0:
             loads = NodeLoads(api, self._cache, forward, pressure=settings.pressure)
             self._polls.append(Poll(loads.source, settings.load_interval, self._metrics.polled))
@@ -125,6 +135,30 @@ class ExtenderService:
             clock=time.monotonic,
             per_second=settings.nominations_per_second,
         )
+        self._ungater = self._make_ungater(api, held, leadership)
+
+    def _make_ungater(self, api: ApiClient, held: HeldPods, leadership: Leadership) -> Ungater:
+        """Runs always: where gates are switched off, what an earlier process left behind is taken away all the same."""
+        settings = self._settings
+        active = settings.gates and settings.planner  # without plans there is nothing to wait for
+        groups = Groups(held, self._cache.wanted, lambda: self._cache.snapshot().pod_groups)
+        return Ungater(
+            Cluster(
+                held,
+                self._decider.view,
+                lambda: self._cache.generation,
+                lambda: self._pods.lag_seconds,
+                self._groups.once,
+            ),
+            Gates(
+                time.monotonic, Bounds(settings.gate_seconds, settings.group_gate_seconds), groups.need, active=active
+            ),
+            GateWriter(api),
+            GateLease(api, f"{socket.gethostname()}_{os.getpid()}") if active else None,
+            leadership,
+            metrics=GateMetrics(self._registry),
+            clock=time.monotonic,
+        )
 
     async def run(self, drain: Drain, listening: Callable[[list[int]], None] | None = None) -> None:
         """Serve until `drain` begins. The port is open before the first list is complete: until then answers change nothing."""
@@ -142,6 +176,7 @@ class ExtenderService:
         if self._settings.nominate:
             background.append(self._once_synced(self._nominator.run()))
         background.append(self._once_synced(self._rescuer.run()))
+        background.append(self._once_synced(self._ungater.run(lambda: drain.draining)))
         tasks = [asyncio.create_task(work) for work in background]
         await self._planner.start()
         try:
@@ -150,6 +185,7 @@ class ExtenderService:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+            await self._ungater.stop()
             await self._nominator.stop()
             await self._planner.stop()
 

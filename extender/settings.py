@@ -73,6 +73,20 @@ class ExtenderSettings:
         doc="Whether waiting pods are nominated to their planned node (status.nominatedNodeName; Kubernetes 1.35 and newer).",
     )
     nominations_per_second: int = setting(50, "Most writes of nominations.", unit="1/s", minimum=1)
+    gates: bool = setting(
+        default=False,
+        doc="Whether the webhook may hold batch pods by a scheduling gate until they are planned; needs patch on pods.",
+    )
+    gate_seconds: float = setting(
+        0.5, "Longest time of a pod behind the gate, whatever becomes of the plan.", unit="s", minimum=0, maximum=60
+    )
+    group_gate_seconds: float = setting(
+        30.0,
+        "The same for pods of a group that needs all or nothing, since its first pod.",
+        unit="s",
+        minimum=0,
+        maximum=600,
+    )
     rescue: RescueMode = setting(
         "off",
         "Whether pods in the way of one that fits nowhere are evicted, where a rearrangement makes room: off, dry-run or evict.",

@@ -41,6 +41,7 @@ class Installation:
 
     control_plane: ControlPlane
     channel: Channel
+    extender_flags: tuple[str, ...]
     webhook_url: str
     webhook_metrics_url: str
     extender_url: str
@@ -64,11 +65,16 @@ class Installation:
             raise ValueError(f"component {name!r} is unknown; there are {', '.join(COMPONENTS)}")
         if name in self.control_plane.processes:
             self.control_plane.stop_component(name, kill=kill)
-        _wait_ready(self.control_plane, {name: _start(self.control_plane, name, self.channel)}, None)
+        started = _start(self.control_plane, name, self.channel, self.extender_flags)
+        _wait_ready(self.control_plane, {name: started}, None)
 
 
 def install_stowplan(
-    control_plane: ControlPlane, *, channel: Channel = "narrow", progress: Activity | None = None
+    control_plane: ControlPlane,
+    *,
+    channel: Channel = "narrow",
+    extender_flags: Sequence[str] = (),
+    progress: Activity | None = None,
 ) -> Installation:
     """Install stowplan and wait until it works: a pod is sized, its scheduler is there, the extender knows the cluster.
 
@@ -77,6 +83,7 @@ def install_stowplan(
     Args:
         control_plane: a running sandbox.
         channel: how the extender speaks to the scheduler.
+        extender_flags: further flags of the extender, such as `--gates=true`.
         progress: where to show progress; by default a line of its own.
 
     Raises:
@@ -91,13 +98,14 @@ def install_stowplan(
     with nullcontext(progress) if progress is not None else activity("Installing stowplan") as shown:
         base = _apply_manifests(control_plane, shown)
         try:
-            _roll_out(control_plane, base, channel, shown)
+            _roll_out(control_plane, base, channel, extender_flags, shown)
         except BaseException:
             _stop(control_plane)
             raise
     return Installation(
         control_plane,
         channel,
+        tuple(extender_flags),
         webhook_url=_url(control_plane, WEBHOOK, "https"),
         webhook_metrics_url=f"{_url(control_plane, f'{WEBHOOK}-metrics')}/metrics",
         extender_url=_url(control_plane, EXTENDER),
@@ -139,10 +147,17 @@ def service_account(name: str) -> tuple[str, tuple[str, ...]]:
     return f"system:serviceaccount:{SYSTEM_NAMESPACE}:{name}", groups
 
 
-def _roll_out(control_plane: ControlPlane, base: list[Manifest], channel: Channel, progress: Activity) -> None:
+def _roll_out(
+    control_plane: ControlPlane,
+    base: list[Manifest],
+    channel: Channel,
+    extender_flags: Sequence[str],
+    progress: Activity,
+) -> None:
     """Start the services, then register the webhook, then see that it works."""
     progress.update("starting the services")
-    _wait_ready(control_plane, {name: _start(control_plane, name, channel) for name in COMPONENTS}, progress)
+    started = {name: _start(control_plane, name, channel, extender_flags) for name in COMPONENTS}
+    _wait_ready(control_plane, started, progress)
     progress.update("registering the webhook")
     ca_bundle = control_plane.ca_file.read_bytes()
     _apply(control_plane, [webhook_configuration(base, _url(control_plane, WEBHOOK, "https"), ca_bundle)])
@@ -182,9 +197,9 @@ def _url(control_plane: ControlPlane, name: str, scheme: str = "http") -> str:
     return f"{scheme}://127.0.0.1:{control_plane.port(name)}"
 
 
-def _start(control_plane: ControlPlane, name: str, channel: Channel) -> Process:
+def _start(control_plane: ControlPlane, name: str, channel: Channel, extender_flags: Sequence[str]) -> Process:
     """Start a service with the identity of its ServiceAccount."""
-    argv = _argv(control_plane, name, channel)
+    argv = [*_argv(control_plane, name, channel), *(extender_flags if name == EXTENDER else ())]
     # The packages are imported from where this one is, whatever the caller's working directory.
     return control_plane.start_process(name, argv, {"PYTHONPATH": str(Path(__file__).resolve().parent.parent)})
 

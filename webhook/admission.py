@@ -25,6 +25,7 @@ from webhook.containers import (
 from webhook.decision import APPLY, OBSERVE, Facts, build_record, encode_record
 from webhook.eligibility import skip_reason
 from webhook.explanation import explain
+from webhook.gating import Gate
 from webhook.heap_check import heap_warnings
 from webhook.intent import read_intent
 from webhook.learned import ProfileRecommender
@@ -234,6 +235,7 @@ def _conclude(case: _Case, plan: _Plan, decided: dict[str, Any]) -> Verdict:
         warnings=case.warnings,
         audit=audit,
         pod=result,
+        gate=Gate.NONE if case.observe else plan.effects.gate,
     )
 
 

@@ -16,6 +16,7 @@ from stowplan.model.reasons import Outcome, Reason
 from stowplan.serving.http import make_app
 from stowplan.serving.metrics import LATENCY_BUCKETS
 from webhook.admission import decide
+from webhook.gating import Gate
 from webhook.review import AdmissionRequest, ReviewError, encode_response, parse_review
 from webhook.state import ClusterState
 from webhook.verdict import Verdict
@@ -37,7 +38,7 @@ class AdmissionService:
 
     Args:
         state: the view of now.
-        registry: for `stowplan_admission_reviews_total` and `stowplan_admission_duration_seconds`.
+        registry: for `stowplan_admission_reviews_total`, `stowplan_admission_duration_seconds` and `stowplan_admission_gates_total`.
         clock: monotonic seconds.
     """
 
@@ -53,6 +54,12 @@ class AdmissionService:
             "stowplan_admission_reviews",
             "Admission reviews, by what came of them.",
             ["outcome", "reason"],
+            registry=registry,
+        )
+        self._gates = Counter(
+            "stowplan_admission_gates",
+            "Pods of namespaces that ask for scheduling gates, by whether one was added.",
+            ["outcome"],
             registry=registry,
         )
         self._duration = Histogram(
@@ -90,6 +97,8 @@ class AdmissionService:
         answer = encode_response(request.uid, verdict.patch, verdict.warnings, verdict.audit)
         self._reviews.labels(verdict.outcome, verdict.reason).inc()
         self._duration.observe(self._clock() - started)
+        if verdict.gate is not Gate.NONE:
+            self._gates.labels(verdict.gate).inc()
         if verdict.outcome is Outcome.ERROR or log.isEnabledFor(logging.DEBUG):
             _log(request, verdict)
         return HTTPStatus.OK, answer

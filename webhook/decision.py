@@ -20,6 +20,7 @@ import msgspec
 from stowplan.model.quantity import format_amount
 from stowplan.model.reasons import Reason
 from webhook.containers import COMPUTE, Container, Role
+from webhook.gating import Gate
 from webhook.limits import NO_LIMIT
 from webhook.replica_change import ReplicaChange
 from webhook.scheduling import Effects
@@ -200,6 +201,8 @@ def _effects(effects: Effects, spec: Mapping[str, Any]) -> dict[str, Any]:
         found["priority"] = {"from": before, "set": effects.priority.name}
     if effects.scheduler:
         found["scheduler"] = {"from": spec.get("schedulerName")}
+    if effects.gate is Gate.ADDED:
+        found["gate"] = True
     if effects.spread:
         found["spread"] = fingerprint(effects.spread)
     if effects.capacity:

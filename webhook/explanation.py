@@ -9,6 +9,7 @@ from stowplan.model.keys import SCHEDULER_NAME
 from stowplan.model.quantity import format_amount
 from stowplan.model.reasons import Reason
 from webhook.containers import COMPUTE, Role
+from webhook.gating import Gate
 from webhook.provenance import saving_words
 from webhook.replica_change import ReplicaChange
 from webhook.scheduling import Effects
@@ -51,6 +52,8 @@ def explain(
         parts.append("prefers " + " over ".join(_capacity_types(effects)))
     if effects.scheduler:
         parts.append(f"placed by {SCHEDULER_NAME}")
+    if effects.gate is Gate.ADDED:
+        parts.append("held by a gate until it is planned")
     head = f"{class_name} (observe only)" if observe else class_name
     text = f"{head}: {'; '.join(parts) or 'nothing to change'}."
     return text if len(text) <= _MAX else f"{text[: _MAX - 3]}..."

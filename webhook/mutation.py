@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from stowplan.model.keys import SCHEDULER_NAME
+from stowplan.model.keys import GATE, SCHEDULER_NAME
 from stowplan.model.quantity import format_amount
 from webhook.containers import Container
+from webhook.gating import Gate
 from webhook.limits import NO_LIMIT
 from webhook.patch import copy_json
 from webhook.scheduling import Effects
@@ -35,13 +36,15 @@ def apply_sizes(pod: dict[str, Any], sizings: Sequence[Sizing]) -> None:
 
 
 def apply_effects(spec: dict[str, Any], effects: Effects) -> None:
-    """Set priority, scheduler, spread and the preferred capacity type."""
+    """Set priority, scheduler, scheduling gate, spread and the preferred capacity type."""
     if effects.priority is not None:
         spec["priorityClassName"] = effects.priority.name
         spec["priority"] = effects.priority.value
         spec["preemptionPolicy"] = effects.priority.preemption_policy
     if effects.scheduler:
         spec["schedulerName"] = SCHEDULER_NAME
+    if effects.gate is Gate.ADDED:
+        spec["schedulingGates"] = [{"name": GATE}]
     if effects.spread:
         spec["topologySpreadConstraints"] = copy_json([dict(constraint) for constraint in effects.spread])
     if effects.capacity:

@@ -73,7 +73,7 @@ class Result:
 
 
 def read_state(paths: Iterable[str], standard_input: str = "") -> ClusterState:
-    """The view of a cluster with stowplan installed: scheduler alive, built-in classes and what the files add.
+    """The view of a cluster with stowplan installed: scheduler alive, gates taken away, built-in classes and what the files add.
 
     The files may hold WorkloadClass, WorkloadPolicy, LimitRange, ResourceQuota, PriorityClass and Node objects, and
     HorizontalPodAutoscaler (autoscaling/v2) and VerticalPodAutoscaler objects.
@@ -103,6 +103,7 @@ def read_state(paths: Iterable[str], standard_input: str = "") -> ClusterState:
         quotas=_by_namespace(found["ResourceQuota"]),
         priority_classes={**BUILTIN_PRIORITY_CLASSES, **priorities},
         scheduler_alive=True,
+        ungater_alive=True,
         zones=len(zones) or ASSUMED_ZONES,
         node_shapes=largest(node.shape for node in nodes),
         scaling=_by_target(found["HorizontalPodAutoscaler"], scaling_of),

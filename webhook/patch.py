@@ -12,7 +12,7 @@ from typing import Any, Final
 import jsonpatch
 from jsonpointer import JsonPointerException
 
-from stowplan.model.keys import STATUS_PREFIX
+from stowplan.model.keys import GATE, STATUS_PREFIX
 from stowplan.model.resources import container_amounts
 from webhook.containers import COMPUTE, LISTS
 from webhook.limit_range import LimitRange, violations
@@ -102,6 +102,7 @@ def _untouchable(pod: Mapping[str, Any]) -> dict[str, Any]:
     for list_name in LISTS:
         spec[list_name] = [_without_sizes(c) for c in spec.get(list_name) or ()]
     spec["affinity"] = _without_preferences(spec.get("affinity") or {})
+    spec["schedulingGates"] = [gate for gate in spec.get("schedulingGates") or () if gate.get("name") != GATE]
     rest["metadata"], rest["spec"] = metadata, spec
     return rest
 

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from stowplan.model.keys import CAPACITY_TYPE, DECISION, SCHEDULER_NAME, STATUS_PREFIX
+from stowplan.model.keys import CAPACITY_TYPE, DECISION, GATE, SCHEDULER_NAME, STATUS_PREFIX
 from stowplan.model.quantity import QuantityError, parse_amount
 from webhook.containers import COMPUTE, LISTS, annotations_of, labels_of, read_containers
 from webhook.decision import OBSERVE, current_sizes, decision_id, fingerprint, sizes_of
@@ -133,10 +133,20 @@ def _undo_effects(spec: dict[str, Any], effects: Mapping[str, Any]) -> None:
         spec["schedulerName"] = scheduler.get("from")
         if spec["schedulerName"] is None:
             del spec["schedulerName"]
+    if effects.get("gate"):
+        _undo_gate(spec)
     if fingerprint(spec.get("topologySpreadConstraints")) == effects.get("spread"):
         del spec["topologySpreadConstraints"]
     if effects.get("capacity"):
         _undo_capacity(spec)
+
+
+def _undo_gate(spec: dict[str, Any]) -> None:
+    others = [gate for gate in spec.get("schedulingGates") or () if gate.get("name") != GATE]
+    if others:
+        spec["schedulingGates"] = others
+    else:
+        spec.pop("schedulingGates", None)
 
 
 def _undo_capacity(spec: dict[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""Priority, scheduler, topology spread and preferred capacity type by class. Whatever the user wrote stays."""
+"""Priority, scheduler, gate, topology spread and preferred capacity type by class. Whatever the user wrote stays."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from stowplan.model.keys import CAPACITY_TYPE, DEFAULT_SCHEDULER_NAME, HOSTNAME, ZONE
+from stowplan.model.keys import CAPACITY_TYPE, DEFAULT_SCHEDULER_NAME, HOSTNAME, SCHEDULER_NAME, ZONE
 from stowplan.model.workload_class import CapacityPreference, Cost, WorkloadClass, ZoneSpread
+from webhook.gating import Gate, gate_of
 from webhook.intent import Intent, Keep, Spread
 from webhook.state import ClusterState, PriorityClass
 from webhook.workload import Workload
@@ -32,6 +33,7 @@ class Effects:
 
     priority: PriorityClass | None = None
     scheduler: bool = False
+    gate: Gate = Gate.NONE
     spread: tuple[Mapping[str, Any], ...] = ()
     capacity: tuple[Mapping[str, Any], ...] = ()
     """Preferred node affinity terms."""
@@ -50,16 +52,23 @@ def effects_of(
     """The scheduling effects for a pod spec (with what an earlier decision of ours set already taken out)."""
     movable = workload.kind != "DaemonSet" and not spec.get("nodeName")
     places = movable and Keep.PLACEMENT not in intent.keep
-    default_scheduler = (spec.get("schedulerName") or DEFAULT_SCHEDULER_NAME) == DEFAULT_SCHEDULER_NAME
+    scheduler_name = spec.get("schedulerName") or DEFAULT_SCHEDULER_NAME
+    default_scheduler = scheduler_name == DEFAULT_SCHEDULER_NAME
     not_chosen = []
     if places and default_scheduler and not state.scheduler_alive:
         not_chosen.append(("scheduler", "SchedulerNotAlive"))
+    sets_scheduler = places and default_scheduler and state.scheduler_alive
+    ours = sets_scheduler or (places and scheduler_name == SCHEDULER_NAME)
+    gate = gate_of(spec, workload_class, state.policies.get(workload.namespace), ungater_alive=state.ungater_alive)
+    if ours and gate is Gate.UNGATER_NOT_ALIVE:
+        not_chosen.append(("gate", "UngaterNotAlive"))
     priority = None if Keep.PRIORITY in intent.keep else _priority(spec, workload_class, state)
     if priority is None and Keep.PRIORITY not in intent.keep and not spec.get("priorityClassName"):
         not_chosen.append(("priority", "PriorityClassMissing"))
     return Effects(
         priority=priority,
-        scheduler=places and default_scheduler and state.scheduler_alive,
+        scheduler=sets_scheduler,
+        gate=gate if ours else Gate.NONE,
         spread=_spread(spec, labels, workload, workload_class, intent, state) if movable else (),
         capacity=_capacity(spec, workload_class) if places else (),
         not_chosen=tuple(not_chosen),

@@ -44,6 +44,8 @@ class ClusterState:
     """By namespace."""
     priority_classes: Mapping[str, PriorityClass] = field(default_factory=dict)
     scheduler_alive: bool = False
+    ungater_alive: bool = False
+    """Whether somebody takes scheduling gates away again."""
     replicas: Mapping[OwnerKey, int] = field(default_factory=dict)
     """By controlling owner."""
     controller_of: ControllerOf = nothing_seen

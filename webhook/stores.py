@@ -224,11 +224,11 @@ class LeaseRecord(NamedTuple):
     duration_seconds: float
 
 
-class SchedulerLease:
-    """Whether the scheduler renews its Lease, judged by changes that we saw ourselves.
+class RenewedLease:
+    """Whether a Lease is being renewed, judged by changes that we saw ourselves.
 
     As in client-go's leader election no clock but ours is trusted: a renewal counts from when it was seen. Unlike there, the
-    record found at our own start counts for nothing: it may be the last word of a scheduler long dead.
+    record found at our own start counts for nothing: it may be the last word of a process long dead.
     """
 
     def __init__(self, clock: Callable[[], float]) -> None:

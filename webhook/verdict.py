@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from stowplan.model.reasons import Outcome, Reason
+from webhook.gating import Gate
 
 _WARNING_CHARS = 120  # the API's advice; longer ones may be cut anywhere
 
@@ -26,6 +27,8 @@ class Verdict:
     """For the API server's audit log; it prefixes the keys with the webhook's name."""
     pod: Mapping[str, Any] | None = None
     """The pod after the patch, where there is one."""
+    gate: Gate = Gate.NONE
+    """What the patch does about the scheduling gate."""
     fault: Exception | None = field(default=None, compare=False)
     """Our own exception, for the log; it never reaches the API server."""
 

@@ -33,7 +33,7 @@ from stowplan.kube.reflector import Handler, Reflector, Selection
 from stowplan.kube.reflector_metrics import ReflectorMetrics
 from stowplan.model.builtin_classes import BUILTIN_CLASSES
 from stowplan.model.class_codec import parse_workload_class, parse_workload_policy
-from stowplan.model.keys import SCHEDULER_NAME, SYSTEM_NAMESPACE
+from stowplan.model.keys import GATE_LEASE, SCHEDULER_NAME, SYSTEM_NAMESPACE
 from stowplan.model.workload_class import WorkloadClass, WorkloadPolicy
 from webhook.autoscalers import (
     HorizontalAutoscaler,
@@ -49,7 +49,7 @@ from webhook.profiles import NOT_CHECKPOINTS, LearnedProfile, latest, project_pr
 from webhook.projections import project_lease, project_node, project_owner, project_with
 from webhook.quota import Quota, parse_quota
 from webhook.state import PROFILE_MAX_AGE_S, ClusterState, OwnerKey, PriorityClass, parse_priority_class
-from webhook.stores import Named, Nodes, PerNamespace, PerTarget, Replicas, SchedulerLease
+from webhook.stores import Named, Nodes, PerNamespace, PerTarget, RenewedLease, Replicas
 
 log = logging.getLogger(__name__)
 
@@ -75,7 +75,7 @@ class ClusterFeed:
         metrics: of the reflectors.
         profile_max_age_s: a profile that was not renewed for longer is stale.
         fit_to_nodes: whether the nodes of now are the largest that there will be.
-        clock: monotonic seconds, for the freshness of the scheduler's Lease.
+        clock: monotonic seconds, for the freshness of Leases.
         wall_clock: Unix seconds, for the age of profiles.
         sleep: waits the given seconds.
     """
@@ -106,7 +106,8 @@ class ClusterFeed:
         self._replicas: dict[OwnerKey, int] = {}
         self._links = OwnerLinks()
         self._nodes = Nodes()
-        self._lease = SchedulerLease(clock)
+        self._lease = RenewedLease(clock)
+        self._gate_lease = RenewedLease(clock)
         self._profiles = PerTarget[LearnedProfile, LearnedProfile](latest)
         self._scaling = PerTarget[HorizontalAutoscaler, Scaling](scaling_of)
         self._verticals = PerTarget[str, str](first_name)
@@ -125,7 +126,9 @@ class ClusterFeed:
             self._reflect(RESOURCE_QUOTAS, project_with(parse_quota), self._quotas),
             self._reflect(PRIORITY_CLASSES, project_with(parse_priority_class), self._priorities),
         ]
-        lease = Selection(SYSTEM_NAMESPACE, field_selector=f"metadata.name={SCHEDULER_NAME}")
+        lease, gate_lease = (
+            Selection(SYSTEM_NAMESPACE, field_selector=f"metadata.name={name}") for name in (SCHEDULER_NAME, GATE_LEASE)
+        )
         self._useful: list[Reflector[Any]] = [
             self._reflect(NODES, project_node, self._nodes),
             self._reflect(LEASES, project_lease, self._lease, lease),
@@ -134,6 +137,10 @@ class ClusterFeed:
             self._reflect(HORIZONTAL_AUTOSCALERS, project_horizontal, self._scaling),
             self._owners("Job", JOBS),
         ]
+        # Not waited for: where it may not be read no gate is added, and that is all.
+        self._gating: Reflector[Any] = self._reflect(
+            LEASES, project_lease, self._gate_lease, gate_lease, name="leases.gates"
+        )
 
     def _reflect(
         self,
@@ -141,8 +148,9 @@ class ClusterFeed:
         project: Callable[[msgspec.Raw], V | None],
         handler: Handler[V],
         selection: Selection = Selection(),  # noqa: B008 - frozen
+        name: str | None = None,
     ) -> Reflector[V]:
-        return Reflector(self._api, resource, project, handler, selection=selection, metrics=self._metrics)
+        return Reflector(self._api, resource, project, handler, selection=selection, metrics=self._metrics, name=name)
 
     def _owners(self, kind: str, resource: Resource) -> Reflector[Owner]:
         handler = LinkedOwners(kind, Replicas(kind, self._replicas), self._links)
@@ -155,8 +163,8 @@ class ClusterFeed:
                 tasks.create_task(self._run_custom(resource, reflector, (NotFound,)))
             for resource, reflector in self._learned.items():  # nothing depends on them that a pod could be refused for
                 tasks.create_task(self._run_custom(resource, reflector, (NotFound, Forbidden)))
-            for required in (*self._needed, *self._useful):
-                tasks.create_task(required.run())
+            for watched in (*self._needed, *self._useful, self._gating):
+                tasks.create_task(watched.run())
 
     async def _run_custom(
         self, resource: Resource, reflector: Reflector[Any], absent: tuple[type[KubeError], ...]
@@ -202,6 +210,7 @@ class ClusterFeed:
             quotas=self._quotas.values,
             priority_classes=self._priorities.values,
             scheduler_alive=self._lease.alive,
+            ungater_alive=self._gate_lease.alive,
             replicas=self._replicas,
             controller_of=self._links.of,
             zones=self._nodes.zones,

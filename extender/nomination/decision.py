@@ -129,7 +129,7 @@ class Nominations:
         return taken_back
 
     def _is_due(self, pod: Pod) -> bool:
-        if not pod.pending or pod.nominated_node or pod.signature.unplannable or pod.uid in self._own:
+        if not pod.pending or pod.held or pod.nominated_node or pod.signature.unplannable or pod.uid in self._own:
             return False
         if pod.uid in self._spent:  # it was tried, and led to nothing
             return False

@@ -9,10 +9,11 @@ from enum import StrEnum
 from typing import Final
 
 from extender.cache import Cache
-from extender.candidates import View, evaluate, planned
+from extender.candidates import View
 from extender.leadership import Leadership
 from extender.nomination.decision import Changes, Nomination, Nominations
 from extender.nomination.writing import NominationWriter
+from extender.planned_slots import PlannedSlots
 from stowplan.kube.errors import Forbidden, KubeError
 from stowplan.model.pod import Pod
 
@@ -22,6 +23,8 @@ TICK_SECONDS: Final = 0.25
 _LEADER_SECONDS: Final = 2.0
 _RETRY_SECONDS: Final = 60.0
 """Until the next look whether nominations are supported and allowed."""
+_SWEEP_SECONDS: Final = 30.0
+"""Between two looks for nominations of ours that we do not know."""
 _PARALLEL: Final = 8
 _STOP_SECONDS: Final = 5.0
 """For taking everything back at the end."""
@@ -35,30 +38,6 @@ class Event(StrEnum):
     REFUSED = "refused"
     """Another's value is there, or the pod is gone."""
     FAILED = "failed"
-
-
-class PlannedSlots:
-    """The plan's slots as nominations see them; room is held for every pod that is nominated."""
-
-    def __init__(self, view: View) -> None:
-        self._view = view
-
-    def target(self, pod: Pod) -> str:
-        """The first node with a slot and room; held from now on."""
-        found = planned(pod, self._view.snapshot.nodes, self._view, 1).options
-        if not found:
-            return ""
-        self._view.reservations.take(pod.uid, pod.signature, found[0].node)
-        return found[0].node
-
-    def holds(self, pod: Pod, node: str) -> bool:
-        """Whether the slot is still there and has room; held for another while if so."""
-        left = self._view.ledger.left(pod.signature, node, besides=pod.uid)
-        if not left or evaluate(pod, dict(pod.signature.requests), node, self._view, planned=True) is None:
-            self._view.reservations.release(pod.uid)
-            return False
-        self._view.reservations.take(pod.uid, pod.signature, node)
-        return True
 
 
 class Nominator:
@@ -97,7 +76,7 @@ class Nominator:
         self._limit = max(1, round(per_second * TICK_SECONDS))
         self._sleep = sleep
         self._led = False
-        self._looked_at = float("-inf")
+        self._looked_at = self._swept_at = float("-inf")
 
     async def run(self) -> None:
         """Nominate until cancelled. Call `stop` afterwards."""
@@ -136,8 +115,16 @@ class Nominator:
         if self._led and not leads:
             await self._write(Changes(clear=tuple(self.nominations.own)))
         self._led = leads
+        if leads and self._clock() - self._swept_at >= _SWEEP_SECONDS and self._strange():
+            self._swept_at = self._clock()
+            self.nominations.adopt(await self._writer.found())
         if leads:
             await self._write(self.nominations.changes(self._pods(), PlannedSlots(self._view()), self._limit))
+
+    def _strange(self) -> bool:
+        """Whether a waiting pod has a nomination that we do not know: a write of an earlier process may have come after our list."""
+        own = {one.uid for one in self.nominations.own}
+        return any(pod.nominated_node and pod.uid not in own for pod in self._cache.waiting())
 
     def _pods(self) -> Iterable[Pod]:
         """The pods that wait for our scheduler, and those that we have nominated."""

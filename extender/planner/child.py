@@ -212,7 +212,7 @@ class PlannerLoop:
             snapshot,
             make,
             greedy=lambda asked: make(asked, _keep_quiet, 0.0),
-            publish=lambda plan: self._publish(plan, snapshot),
+            publish=lambda plan: self._publish(dataclasses.replace(plan, early=True), snapshot),
         )
 
 

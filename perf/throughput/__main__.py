@@ -35,7 +35,7 @@ def measure(
     with tempfile.TemporaryDirectory(prefix="stowplan-throughput-") as folder, stage(Path(folder), made) as plane:
         for number in range(rounds):
             for arm in chance.sample(arms, len(arms)):
-                manifests = pods(count, seed + number, f"r{number}-{arm.name}")
+                manifests = pods(count, seed + number, f"r{number}-{arm.name}", gated=arm.gated)
                 burst = asyncio.run(run(plane, arm, manifests, backlog=backlog))
                 rows.append(row(arm, number, made, count, burst))
                 console.print(f"round {number} {arm.name}: {rows[-1].placed} placed, {rows[-1].pods_per_second} pods/s")
@@ -79,7 +79,19 @@ def _arguments() -> argparse.Namespace:
 
 def _show(rows: Sequence[dict[str, Any]]) -> None:
     table = Table(title=f"{rows[0]['pods']} pods on {rows[0]['nodes']} nodes; the ratio is paired, round by round")
-    for column in ("arm", "placed", "pods/s", "ratio", "least", "wait p50", "wait p99", "opened"):
+    for column in (
+        "arm",
+        "placed",
+        "pods/s",
+        "ratio",
+        "least",
+        "all/s",
+        "ratio",
+        "wait p50",
+        "wait p99",
+        "opened",
+        "in use",
+    ):
         table.add_column(column, justify="left" if column == "arm" else "right")
     for one in rows:
         table.add_row(
@@ -88,9 +100,12 @@ def _show(rows: Sequence[dict[str, Any]]) -> None:
             f"{one['pods_per_second']:.0f}",
             f"{one['ratio']:.2f}" if one["ratio"] else "",
             f"{one['ratio_least']:.2f}" if one["ratio_least"] else "",
+            f"{one['overall_per_second']:.0f}",
+            f"{one['overall_ratio']:.2f}" if one["overall_ratio"] else "",
             f"{one['wait_p50_ms']:.0f} ms",
             f"{one['wait_p99_ms']:.0f} ms",
             f"${one['opened_dollars']:.2f}",
+            f"${one['in_use_dollars']:.2f}",
         )
     console.print(table)
     for one in rows:

@@ -23,6 +23,8 @@ class Arm:
     """`off`: a scheduler without an extender."""
     flags: tuple[str, ...] = ()
     """Of the extender, beyond the channel."""
+    gated: bool = False
+    """Whether pods are created behind the scheduling gate that the extender takes away."""
 
     @property
     def baseline(self) -> str:
@@ -38,6 +40,8 @@ class Arm:
 _NOMINATE: Final = ("--nominate=true", "--nominations-per-second=500")
 """With the prioritize verb beside it: a nominated pod then costs no call, and one that is not is scored."""
 
+_GATES: Final = ("--gates=true",)
+
 ARMS: Final = {
     arm.name: arm
     for arm in (
@@ -47,13 +51,19 @@ ARMS: Final = {
         Arm("narrow-all", ALL, "narrow"),
         Arm("prioritize", SAMPLED, "prioritize"),
         Arm("prioritize-all", ALL, "prioritize"),
+        Arm("both", SAMPLED, "both"),
+        Arm("both-all", ALL, "both"),
         Arm("nominate", SAMPLED, "prioritize", _NOMINATE),
         Arm("nominate-all", ALL, "prioritize", _NOMINATE),
+        Arm("gates", SAMPLED, "narrow", _GATES, gated=True),
+        Arm("gates-all", ALL, "narrow", _GATES, gated=True),
         Arm("greedy", SAMPLED, "narrow", ("--planner=false",)),
         Arm("greedy-all", ALL, "narrow", ("--planner=false",)),
     )
 }
 DEFAULT: Final = ("stock", "narrow", "stock-all", "narrow-all")
+CHANNELS: Final = ("stock", "narrow", "prioritize", "both", "nominate", "gates")
+"""Every way in which a plan reaches the scheduler, and the scheduler alone."""
 
 
 def arms_named(names: str) -> list[Arm]:

@@ -22,6 +22,7 @@ from sandbox.probe import healthy, wait_until
 from stowplan.kube.client import ApiClient
 from stowplan.kube.connection import Connection
 from stowplan.kube.paths import PODS
+from stowplan.model.keys import SYSTEM_NAMESPACE
 
 SCHEDULER: Final = "scheduler"
 EXTENDER: Final = "extender"
@@ -37,7 +38,7 @@ def stage(state_dir: Path, cluster: Cluster) -> Iterator[ControlPlane]:
     settings = SandboxSettings(state_dir, name="throughput", scheduler=False)
     with ControlPlane(settings) as running:
         running.kubectl("apply", "--server-side", "-f", "-", stdin=yaml.safe_dump_all(render(running, "crds")))
-        for namespace in (NAMESPACE, RESIDENTS):
+        for namespace in (NAMESPACE, RESIDENTS, SYSTEM_NAMESPACE):
             running.kubectl("create", "namespace", namespace)
             running.wait_for_namespace(namespace)
         names = create_nodes(running, cluster.nodes)

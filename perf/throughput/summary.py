@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from statistics import median
 from typing import Any
@@ -24,6 +24,8 @@ class Row:
     placed: int
     pods_per_second: float
     """From the first binding to the last."""
+    overall_per_second: float
+    """From the first creation to the last binding; what holds pods back shows here and not above."""
     wait_p50_ms: float
     """From a pod's first event to the one that shows its node."""
     wait_p99_ms: float
@@ -50,6 +52,7 @@ def row(arm: Arm, round_: int, cluster: Cluster, pods: int, burst: Burst) -> Row
         pods=pods,
         placed=len(bound),
         pods_per_second=round((len(bound) - 1) / seconds, 1) if seconds else 0.0,
+        overall_per_second=_overall(bound, moments.created.values()),
         wait_p50_ms=_percentile(waits, 50),
         wait_p99_ms=_percentile(waits, 99),
         opened=sum(cluster.prices[name] for name in used - cluster.in_use),
@@ -74,7 +77,9 @@ def as_json(rows: Iterable[Row]) -> list[dict[str, Any]]:
 
 def _arm_summary(arm: Arm, rounds: Mapping[int, Row], by_arm: Mapping[str, Mapping[int, Row]]) -> dict[str, Any]:
     values = list(rounds.values())
-    ratios = _ratios(rounds, by_arm.get(arm.baseline, {}))
+    baseline = by_arm.get(arm.baseline, {})
+    ratios = _ratios(rounds, baseline, lambda one: one.pods_per_second)
+    overall = _ratios(rounds, baseline, lambda one: one.overall_per_second)
     return {
         "arm": arm.name,
         "baseline": arm.baseline,
@@ -85,6 +90,8 @@ def _arm_summary(arm: Arm, rounds: Mapping[int, Row], by_arm: Mapping[str, Mappi
         "pods_per_second": median(one.pods_per_second for one in values),
         "ratio": round(median(ratios), 3) if ratios else None,
         "ratio_least": round(min(ratios), 3) if ratios else None,
+        "overall_per_second": median(one.overall_per_second for one in values),
+        "overall_ratio": round(median(overall), 3) if overall else None,
         "wait_p50_ms": median(one.wait_p50_ms for one in values),
         "wait_p99_ms": median(one.wait_p99_ms for one in values),
         "opened_dollars": median(one.opened for one in values) / 1_000_000,
@@ -94,12 +101,17 @@ def _arm_summary(arm: Arm, rounds: Mapping[int, Row], by_arm: Mapping[str, Mappi
     }
 
 
-def _ratios(rounds: Mapping[int, Row], baseline: Mapping[int, Row]) -> list[float]:
+def _ratios(rounds: Mapping[int, Row], baseline: Mapping[int, Row], pace: Callable[[Row], float]) -> list[float]:
     return [
-        one.pods_per_second / baseline[number].pods_per_second
+        pace(one) / pace(baseline[number])
         for number, one in rounds.items()
-        if number in baseline and baseline[number].pods_per_second
+        if number in baseline and pace(baseline[number])
     ]
+
+
+def _overall(bound: Sequence[float], created: Iterable[float]) -> float:
+    """Placed pods a second since the first was created."""
+    return round(len(bound) / (bound[-1] - min(created)), 1) if bound else 0.0
 
 
 def _per_pod(milliseconds: Mapping[str, int], pods: int) -> dict[str, int]:

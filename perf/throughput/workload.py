@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from sandbox.nodes import ZONES, node_manifest
 from stowplan.catalog import load_catalog
-from stowplan.model.keys import SCHEDULER_NAME
+from stowplan.model.keys import GATE, SCHEDULER_NAME
 
 Manifest = dict[str, Any]
 
@@ -58,13 +58,14 @@ def cluster(count: int, seed: int) -> Cluster:
     return Cluster(nodes, residents, prices)
 
 
-def pods(count: int, seed: int, run: str) -> list[Manifest]:
+def pods(count: int, seed: int, run: str, *, gated: bool = False) -> list[Manifest]:
     """Pods of groups of up to 40 that look alike, in shuffled order; the same for every arm of a round but for their names.
 
     Args:
         count: how many.
         seed: of shapes, groups and order.
         run: value of the run label and part of every name.
+        gated: whether they are created behind the scheduling gate, as the webhook writes it.
     """
     chance = random.Random(seed)  # noqa: S311 - a seeded instance, not a secret
     made: list[Manifest] = []
@@ -74,6 +75,8 @@ def pods(count: int, seed: int, run: str) -> list[Manifest]:
         app = f"app-{len(made)}"
         made += [pod_manifest(f"{run}-{len(made) + n:05d}", app, cpu, memory, run) for n in range(size)]
     chance.shuffle(made)
+    for manifest in made if gated else ():
+        manifest["spec"]["schedulingGates"] = [{"name": GATE}]
     return made
 
 

@@ -43,14 +43,13 @@ _PLANNABLE_VOLUMES: Final = frozenset(
     {"name", "configMap", "secret", "projected", "downwardAPI", "emptyDir", "hostPath", "image", "nfs", "gitRepo"}
 )
 """Volume sources on which no Filter plugin of kube-scheduler looks; all others may be bound to nodes or limited per node."""
-_LIMIT: Final = 50_000
 _DECODER: Final = msgspec.json.Decoder(PodObject)
 
 
 class SignatureInterner:
     """Lets equal signatures share one object. Bounded: beyond `limit` the oldest is forgotten, which costs memory only."""
 
-    def __init__(self, limit: int = _LIMIT) -> None:
+    def __init__(self, limit: int = 50_000) -> None:
         self._limit = limit
         self._signatures: dict[PodSignature, PodSignature] = {}
         self._owners: dict[Owner, Owner] = {}
@@ -91,6 +90,7 @@ def project_pod(raw: bytes | msgspec.Raw, interner: SignatureInterner | None = N
     owner = _owner(meta)
     signature = shared.signature(_signature(meta, spec, owner))
     created = meta.get("creationTimestamp")
+    gates = {gate["name"] for gate in spec.get("schedulingGates") or ()}
     return Pod(
         uid=meta.get("uid", ""),
         namespace=signature.namespace,
@@ -103,7 +103,8 @@ def project_pod(raw: bytes | msgspec.Raw, interner: SignatureInterner | None = N
         ends_s=deadline_of(spec, status, created),
         finished=status.get("phase") in ("Succeeded", "Failed"),
         deleting=bool(meta.get("deletionTimestamp")),
-        gated=bool(spec.get("schedulingGates")),
+        gated=bool(gates - {keys.GATE}),
+        held=keys.GATE in gates,
         unschedulable=any(_says_unschedulable(condition) for condition in status.get("conditions") or ()),
     )
 

@@ -83,6 +83,12 @@ class Container(TypedDict, total=False):
     ports: list[Port] | None
 
 
+class SchedulingGate(TypedDict):
+    """An entry of `spec.schedulingGates`."""
+
+    name: str
+
+
 class PodSpec(TypedDict, total=False):
     """`spec` of a pod; what is only asked for its presence stays raw."""
 
@@ -100,7 +106,7 @@ class PodSpec(TypedDict, total=False):
     topologySpreadConstraints: list[dict[str, Any]] | None
     volumes: list[dict[str, msgspec.Raw]] | None
     resourceClaims: list[msgspec.Raw] | None
-    schedulingGates: list[msgspec.Raw] | None
+    schedulingGates: list[SchedulingGate] | None
     schedulingGroup: dict[str, Any] | None
     workloadRef: dict[str, Any] | None
 

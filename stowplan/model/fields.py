@@ -62,6 +62,13 @@ class Fields:
             raise self.error(name, value, f"must be a whole number from {low} to {high}")
         return value
 
+    def boolean(self, name: str, *, default: bool) -> bool:
+        """True or false."""
+        value = self.content.get(name)
+        if value is not None and not isinstance(value, bool):
+            raise self.error(name, value, "must be true or false")
+        return default if value is None else value
+
     def text(self, name: str, default: str) -> str:
         """A text."""
         value = self.content.get(name)

@@ -58,6 +58,11 @@ SCHEDULER_NAME: Final = "stowplan-scheduler"
 DEFAULT_SCHEDULER_NAME: Final = "default-scheduler"
 SYSTEM_NAMESPACE: Final = "stowplan-system"
 
+GATE: Final = "stowplan.dev/plan"
+"""Scheduling gate that holds a pod until the plan has a place for it; only the webhook adds it, only the extender takes it away."""
+GATE_LEASE: Final = "stowplan-gates"
+"""Lease that the extender renews while it takes gates away: without it the webhook adds none."""
+
 INSTANCE_TYPE: Final = "node.kubernetes.io/instance-type"
 ZONE: Final = "topology.kubernetes.io/zone"
 HOSTNAME: Final = "kubernetes.io/hostname"

@@ -159,11 +159,13 @@ class Pod:
     """Succeeded or Failed: takes no room any more."""
     deleting: bool = False
     gated: bool = False
-    """Has scheduling gates: not to be planned yet."""
+    """Has scheduling gates of others: not to be planned yet."""
+    held: bool = False
+    """Has our own scheduling gate: to be planned, and not scheduled before that (`extender.gating`)."""
     unschedulable: bool = False
     """kube-scheduler has found no node for it (condition PodScheduled is False for the reason Unschedulable)."""
 
     @property
     def pending(self) -> bool:
-        """Waiting for a node."""
+        """Waiting for a node, or held by us until there is a plan: to be planned."""
         return not (self.node_name or self.finished or self.deleting or self.gated)

@@ -220,3 +220,5 @@ class WorkloadPolicy:
     max_memory_per_pod: int = 0
     rollout: Rollout | None = None
     """How far classes are rolled out in the namespace; the more careful of this and the class's counts."""
+    gate: bool = False
+    """Whether pods that may wait (latency `relaxed`) are held by a scheduling gate until the plan has a place for them."""

@@ -300,6 +300,26 @@ def test_only_changed_nodes_are_rebuilt() -> None:
     assert after.nodes["n2"] is not before.nodes["n2"]
 
 
+def test_a_pod_behind_our_gate_is_planned_for_and_its_release_changes_no_number() -> None:
+    cache = Cache()
+
+    cache.upsert_pod(pod("u1", held=True))
+    before = cache.snapshot().pending
+    cache.upsert_pod(pod("u1"))
+
+    assert before == {signature(): 1}
+    assert cache.snapshot().pending == before
+
+
+def test_what_an_owner_wants_is_known_once_it_was_seen() -> None:
+    cache = Cache()
+    assert cache.wanted(("shop", "Job/batch")) == 0
+
+    cache.upsert_owner(PodOwner("shop", "Job", "batch", 3))
+
+    assert cache.wanted(("shop", "Job/batch")) == 3
+
+
 @pytest.mark.parametrize("change", [{"gated": True}, {"deleting": True}])
 def test_a_pod_that_is_not_to_be_planned_is_not_pending(change: dict[str, Any]) -> None:
     cache = Cache()

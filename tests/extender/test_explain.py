@@ -6,11 +6,11 @@ import pytest
 
 from extender.candidates import Option
 from extender.decision_log import Decision
-from extender.explain import explain_decision, explain_plan, why
+from extender.explain import explain_decision, explain_plan, explain_waiting, why
 from extender.outcomes import NARROWING, Outcome
-from extender.plan import Plan, Unplaced
+from extender.plan import EMPTY_PLAN, Plan, Unplaced
 from stowplan.model.resources import Shortfall
-from tests.support.extender import signature
+from tests.support.extender import pod, signature
 
 OPTIONS = (Option("n1", True, True, 5, 192_000), Option("n2", False, False, 4, 384_000))
 
@@ -74,3 +74,10 @@ def test_the_plan_as_json_names_what_is_unplaced_with_numbers() -> None:
             "shortfalls": ["cpu: asked 8, used 1 of 4"],
         }
     ]
+
+
+def test_a_pod_behind_our_gate_says_what_it_waits_for() -> None:
+    told = explain_waiting(pod("u1", held=True), EMPTY_PLAN)
+
+    assert told["why"] == "shop/pod-u1 waits behind its scheduling gate, to be planned."
+    assert explain_waiting(pod("u1"), EMPTY_PLAN)["why"] == "shop/pod-u1 waits."

@@ -6,6 +6,7 @@ from typing import Any
 
 from extender.cache import Cache
 from extender.feed import NamespaceFeed, NodeFeed, OwnerFeed, PodFeed, give_up_overdue
+from extender.gating.held import HeldPods
 from extender.plan import Plan
 from extender.reservations import Reservations
 from extender.slots import SlotLedger
@@ -25,7 +26,8 @@ class Fed:
         self.ledger = SlotLedger(self.held)
         self.ledger.use(Plan(generation=0, slots={WEB: {"n1": 3}}))
         self.sent: list[tuple[Any, ...]] = []
-        self.pods = PodFeed(self.cache, self.held, self.ledger, self.forward)
+        self.behind_gates = HeldPods()
+        self.pods = PodFeed(self.cache, self.held, self.ledger, self.forward, held=self.behind_gates)
 
     def forward(self, *message: Any) -> None:
         """Note what the planner would get."""
@@ -162,3 +164,15 @@ def test_what_is_forwarded_keeps_a_mirror_in_step() -> None:
     assert cache.snapshot().expected == {WEB: 5}
     assert mirror.snapshot() == cache.snapshot()
     assert cache.snapshot().nodes["n1"].used["pods"] == 1
+
+
+def test_held_pods_are_known_until_their_gate_or_they_are_gone() -> None:
+    fed = Fed()
+    fed.pods.replace([pod("u1", WEB, held=True), pod("u2", WEB, held=True), pod("u3", WEB)])
+    assert list(fed.behind_gates.pods) == ["u1", "u2"]
+    fed.pods.upsert(pod("u1", WEB))
+    fed.pods.delete(ObjectKey("shop", "pod-u2", "u2"))
+
+    assert list(fed.behind_gates.pods) == []
+    fed.pods.upsert(pod("u4", WEB, held=True))
+    assert list(fed.behind_gates.pods) == ["u4"]

@@ -1,7 +1,9 @@
 """The real API server accepts every manifest, says what is wrong with a bad class, and gives each identity what it needs."""
 
 import json
+import os
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,6 +19,7 @@ from tests.support.bare_planes import apply, own_control_plane
 from tests.support.openapi import schema_errors
 
 NS = "stowplan-system"
+GATES_OVERLAY = {"resources": "base", "components": "components/scheduling-gates"}
 
 
 @pytest.fixture(scope="module")
@@ -63,6 +66,23 @@ def test_the_network_policies_are_a_component_for_whoever_wants_them(plane: Cont
     answer = apply(plane, list(yaml.safe_load_all(policies.read_text(encoding="utf-8"))), "--dry-run=server")
 
     assert answer.count("serverside-applied") == 3
+
+
+def test_the_component_of_the_gates_goes_with_the_base(plane: ControlPlane, tmp_path: Path) -> None:
+    """As an overlay of one's own would name it."""
+    parts = {kind: os.path.relpath(manifests_dir() / path, tmp_path) for kind, path in GATES_OVERLAY.items()}
+    overlay = {"kind": "Kustomization", **{kind: [path] for kind, path in parts.items()}}
+    (tmp_path / "kustomization.yaml").write_text(yaml.safe_dump(overlay), encoding="utf-8")
+    objects = [m for m in yaml.safe_load_all(plane.kubectl("kustomize", str(tmp_path))) if m]
+
+    answer = apply(plane, objects, "--dry-run=server", "--force-conflicts", "--field-manager=test")
+
+    assert len(answer.splitlines()) == len(objects)
+    assert schema_errors(plane, objects) == []
+    (scheduler,) = [m for m in objects if (m["kind"], m["metadata"]["name"]) == ("Deployment", "stowplan-scheduler")]
+    args = {c["name"]: c.get("args") or [] for c in scheduler["spec"]["template"]["spec"]["containers"]}
+    assert "--gates=true" in args["extender"]
+    assert "--gates=true" not in args["kube-scheduler"]
 
 
 def test_an_overlay_names_the_images_of_kind(plane: ControlPlane) -> None:

@@ -205,6 +205,7 @@ def clusters(draw: st.DrawFn) -> ClusterState:
             {NAMESPACE: WorkloadPolicy(NAMESPACE, "batch", ("batch", "elastic"))},
             {NAMESPACE: WorkloadPolicy(NAMESPACE, max_cpu_per_pod=600, max_memory_per_pod=GIB)},
             {NAMESPACE: WorkloadPolicy(NAMESPACE, rollout=Rollout(RolloutMode.CANARY, 50))},
+            {NAMESPACE: WorkloadPolicy(NAMESPACE, "batch", gate=True)},
         ]
     )
     quotas = st.sampled_from(
@@ -222,6 +223,7 @@ def clusters(draw: st.DrawFn) -> ClusterState:
         },
         quotas={NAMESPACE: draw(quotas)},
         scheduler_alive=draw(st.booleans()),
+        ungater_alive=draw(st.booleans()),
         replicas={(NAMESPACE, "ReplicaSet", "web-abc"): draw(st.sampled_from([1, 3, 200]))},
         zones=draw(st.sampled_from([0, 1, 3])),
     )

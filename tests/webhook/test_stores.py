@@ -19,8 +19,8 @@ from webhook.stores import (
     Nodes,
     PerNamespace,
     PerTarget,
+    RenewedLease,
     Replicas,
-    SchedulerLease,
     Targeted,
 )
 
@@ -113,7 +113,7 @@ def _lease(renewed: str, holder: str = "scheduler") -> Entry[LeaseRecord]:
 
 def test_a_lease_counts_from_the_first_renewal_we_saw_and_for_its_duration() -> None:
     now = [100.0]
-    lease = SchedulerLease(lambda: now[0])
+    lease = RenewedLease(lambda: now[0])
 
     def alive_after(seconds: float, *events: str) -> bool:
         now[0] += seconds
@@ -131,7 +131,7 @@ def test_a_lease_counts_from_the_first_renewal_we_saw_and_for_its_duration() -> 
 
 @pytest.mark.parametrize("end", ["released", "deleted", "gone from the list"])
 def test_a_lease_given_up_is_dead_at_once(end: str) -> None:
-    lease = SchedulerLease(lambda: 0.0)
+    lease = RenewedLease(lambda: 0.0)
     lease.upsert(_lease("1"))
     lease.upsert(_lease("2"))
     assert lease.alive

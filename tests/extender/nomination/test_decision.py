@@ -68,6 +68,7 @@ def test_a_pod_is_nominated_once_and_only_after_it_has_waited() -> None:
         {"nominated_node": "elsewhere"},
         {"node": "n1"},
         {"gated": True},
+        {"held": True},
         {"deleting": True},
         {"sig": signature(unplannable="resource claims")},
     ],

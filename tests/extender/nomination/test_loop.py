@@ -28,6 +28,7 @@ class Api:
         self.minor = "36"
         self.failures: dict[str, Exception] = {}
         self.listed: list[dict[str, Any]] = []
+        self.lists = 0
 
     async def get(self, path: str) -> Any:
         """The version, or the Lease."""
@@ -42,6 +43,7 @@ class Api:
     async def list(self, path: str, **params: Any) -> Any:
         """Pods with a nomination and no node."""
         assert (path, params) == ("/api/v1/pods", {"fieldSelector": "spec.nodeName=,status.nominatedNodeName!="})
+        self.lists += 1
         return self.listed, "1"
 
     async def apply(self, path: str, body: Any, manager: str) -> None:
@@ -211,3 +213,32 @@ async def test_a_lease_leads_by_hostname_and_only_while_it_can_be_read() -> None
 
     # Without a Lease the scheduler runs without election, and is the only one.
     assert seen == [True, True, False, True, False]
+
+
+async def test_a_write_of_an_earlier_process_that_came_late_is_found_and_taken_back() -> None:
+    desk = Desk()
+    await desk.nominator.tick()  # leads now, and has found nothing
+    metadata = {"uid": "a", "namespace": "shop", "name": "pod-a", "managedFields": [{"manager": MANAGER}]}
+    late = {"metadata": metadata, "status": {"nominatedNodeName": "n9"}}
+    desk.api.listed = [late]
+    desk.api.values = {"pod-a": "n9"}
+    desk.cache.upsert_pod(pod("a", WEB, nominated_node="n9"))
+    desk.clock.now += 31
+
+    await desk.nominator.tick()
+
+    assert desk.api.values == {}  # the plan knows no n9
+    assert desk.counts == {Event.CLEARED: 1}
+
+
+async def test_another_value_is_looked_up_now_and_then_and_left() -> None:
+    desk = Desk()
+    await desk.nominator.tick()
+    desk.cache.upsert_pod(pod("a", WEB, nominated_node="n9"))
+    desk.api.values = {"pod-a": "n9"}
+    for _ in range(4):
+        desk.clock.now += 20
+        await desk.nominator.tick()
+
+    assert desk.api.values == {"pod-a": "n9"}
+    assert desk.api.lists == 3  # when it came to lead, and then every 30 s at most

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import pytest
@@ -130,7 +131,7 @@ def test_an_early_plan_is_sent_at_once_and_the_final_one_after_it() -> None:
 
     desk.asked[0]["on_baseline"](early)
 
-    assert desk.sent[-1] == Planned(early)
+    assert desk.sent[-1] == Planned(dataclasses.replace(early, early=True))
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,21 @@ def view(name: str, node: str = "") -> PodView:
 
 
 def a_row(arm: str, round_: int, pods_per_second: float) -> Row:
-    return Row(arm, round_, 10, 5, 5, pods_per_second, 1.0, 2.0, 3_000_000, 4_000_000, {"extender": 1000}, {})
+    return Row(
+        arm,
+        round_,
+        10,
+        5,
+        5,
+        pods_per_second,
+        pods_per_second / 2,
+        1.0,
+        2.0,
+        3_000_000,
+        4_000_000,
+        {"extender": 1000},
+        {},
+    )
 
 
 def test_the_first_sight_and_the_first_node_of_a_pod_count() -> None:
@@ -46,6 +60,7 @@ def test_a_row_counts_pods_a_second_waits_and_newly_opened_nodes() -> None:
     made_row = row(ARMS["narrow"], 0, made, 3, Burst(moments, Used({"extender": 6}, {"extender": 3})))
 
     assert made_row.pods_per_second == 2.0  # two more pods within the second after the first
+    assert made_row.overall_per_second == 1.5  # three pods within the two seconds after the first creation
     assert (made_row.wait_p50_ms, made_row.wait_p99_ms) == (1500.0, 2000.0)
     assert (made_row.opened, made_row.in_use) == (7, 12)  # "never" stays empty
     assert made_row.cpu_us_per_pod == {"extender": 2000}
@@ -66,6 +81,8 @@ def test_ratios_are_paired_by_round() -> None:
     assert stock["ratio"] == 1.0
     assert narrow["ratio"] == 1.0  # median of 0.9 and 1.1; 72.5 / 75 would be the unpaired one
     assert narrow["ratio_least"] == 0.9
+    assert narrow["overall_ratio"] == 1.0
+    assert narrow["overall_per_second"] == 36.25  # half of the median of 90 and 55
     assert narrow["opened_dollars"] == 3.0
 
 
@@ -83,4 +100,7 @@ def test_a_seed_gives_the_same_cluster_and_the_same_pods_under_the_names_of_the_
     assert made.in_use <= made.prices.keys()
     assert len(made.residents) == len(made.in_use)
     assert [pod["spec"] for pod in first] == [pod["spec"] for pod in second]
+    gated = pods(30, 3, "r0-gates", gated=True)
+    assert all(pod["spec"].pop("schedulingGates") == [{"name": "stowplan.dev/plan"}] for pod in gated)
+    assert [pod["spec"] for pod in gated] == [pod["spec"] for pod in first]
     assert not {pod["metadata"]["name"] for pod in first} & {pod["metadata"]["name"] for pod in second}

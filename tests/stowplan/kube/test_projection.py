@@ -86,6 +86,21 @@ def test_states(spec: dict[str, Any], status: dict[str, Any], meta: dict[str, An
     assert getattr(pod(spec, status, **meta), attribute)
 
 
+@pytest.mark.parametrize(
+    ("gates", "held", "gated", "pending"),
+    [
+        (["stowplan.dev/plan"], True, False, True),  # planned for, and scheduled later
+        (["stowplan.dev/plan", "kueue.x-k8s.io/admission"], True, True, False),
+        (["kueue.x-k8s.io/admission"], False, True, False),
+        ([], False, False, True),
+    ],
+)
+def test_our_own_gate_is_told_from_those_of_others(gates: list[str], *, held: bool, gated: bool, pending: bool) -> None:
+    seen = pod({"schedulingGates": [{"name": name} for name in gates]})
+
+    assert (seen.held, seen.gated, seen.pending) == (held, gated, pending)
+
+
 def test_requests_are_effective_and_count_the_pod_slot() -> None:
     # sidecar 100m stays; the init container needs 100m + 2000m before the apps' 100m + 500m: the peak is 2100m.
     spec = {

@@ -284,6 +284,13 @@ def test_a_policy_says_how_far_its_namespace_goes(rollout: Any, expected: Rollou
     assert parse_workload_policy(a_policy({"rollout": rollout}), strict=True).rollout == expected
 
 
+@pytest.mark.parametrize(
+    ("scheduling", "expected"), [({"gate": True}, True), ({"gate": False}, False), ({}, False), (None, False)]
+)
+def test_a_policy_says_whether_batches_are_gated(scheduling: Any, expected: object) -> None:
+    assert parse_workload_policy(a_policy({"scheduling": scheduling}), strict=True).gate is expected
+
+
 def test_an_empty_policy_allows_everything() -> None:
     assert parse_workload_policy(a_policy({})) == WorkloadPolicy("shop")
 
@@ -301,6 +308,7 @@ def test_an_empty_policy_allows_everything() -> None:
         ({"max": {"cpuPerPod": "-1"}}, r"spec\.max\.cpuPerPod: '-1': .*negative"),
         ({"rollout": {"mode": "Canary"}}, r"spec\.rollout\.percent: None: is needed with mode Canary"),
         ({"rollout": {"percent": 5}}, r"spec\.rollout\.percent: 5: is needed with mode Canary and only there"),
+        ({"scheduling": {"gate": "yes"}}, r"spec\.scheduling\.gate: 'yes': must be true or false"),
         ({"rollout": {"mode": "Halt"}}, r"spec\.rollout\.mode: 'Halt': must be one of Observe, Canary, Apply"),
     ],
     ids=str,

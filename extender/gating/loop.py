@@ -1,0 +1,201 @@
+"""The gates channel at work: looks at the held pods many times a second, takes gates away, and tells the webhook that it does."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass
+from typing import Final
+
+from extender.candidates import View
+from extender.gating.decision import Gates, Release, Slots, Why
+from extender.gating.held import HeldPods
+from extender.gating.lease import RENEW_SECONDS, GateLease
+from extender.gating.metrics import GateMetrics
+from extender.gating.writing import GateWriter, PodRef
+from extender.leadership import Leadership
+from extender.planned_slots import PlannedSlots
+from stowplan.kube.errors import Forbidden, KubeError
+
+log = logging.getLogger(__name__)
+
+TICK_SECONDS: Final = 0.02
+"""While pods are held; a pod is to wait for its plan and not for us."""
+IDLE_SECONDS: Final = 0.1
+_LEADER_SECONDS: Final = 2.0
+_GROUPS_SECONDS: Final = 1.0
+_SILENCE_SECONDS: Final = 10.0
+"""A watch that is silent for so long may be broken: held pods are looked for by a list, as often."""
+_COMPLAIN_SECONDS: Final = 60.0
+_BATCH: Final = 64
+"""Single pods decided about at a time: looking for a slot takes about 0.1 ms, and requests are answered in between."""
+_PARALLEL: Final = 16
+_STOP_SECONDS: Final = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """What the loop reads."""
+
+    held: HeldPods
+    view: Callable[[], View]
+    generation: Callable[[], int]
+    silence: Callable[[], float]
+    """Seconds since the watch of pods was last heard of."""
+    read_groups: Callable[[], Awaitable[object]]
+    """Reads the PodGroups now: one is often written in the same moment as its first pods."""
+
+
+class Ungater:
+    """Runs the channel.
+
+    Args:
+        cluster: see there.
+        gates: see there.
+        writer: see there.
+        lease: see there; None never asks the webhook for gates, and takes away those that are there.
+        leadership: see there.
+        metrics: see there.
+        clock: monotonic seconds.
+        sleep: waits the given seconds.
+    """
+
+    def __init__(
+        self,
+        cluster: Cluster,
+        gates: Gates,
+        writer: GateWriter,
+        lease: GateLease | None,
+        leadership: Leadership,
+        *,
+        metrics: GateMetrics,
+        clock: Callable[[], float],
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        self._cluster = cluster
+        self._gates = gates
+        self._writer = writer
+        self._lease = lease
+        self._leadership = leadership
+        self._metrics = metrics
+        self._clock = clock
+        self._sleep = sleep
+        self._looked_at = self._renewed_at = self._listed_at = self._complained_at = self._grouped_at = float("-inf")
+        self._missing: frozenset[PodRef] = frozenset()
+        self._announced = False
+
+    async def run(self, ending: Callable[[], bool] = lambda: False) -> None:
+        """Take gates away until cancelled; `ending` says that this will be soon. Call `stop` afterwards."""
+        while True:
+            try:
+                busy = await self.tick(ending=ending())
+            except Exception:
+                log.exception("taking gates away failed; trying again")
+                busy = False
+            if not busy:
+                await self._sleep(TICK_SECONDS if self._cluster.held.pods else IDLE_SECONDS)
+
+    async def stop(self) -> None:
+        """Leave no gate behind, whoever added it meanwhile; bounded, as a shutdown is."""
+        try:
+            async with asyncio.timeout(_STOP_SECONDS):
+                await self._give_up()
+                if self._leadership.leads:
+                    await self._write((ref, Why.OFF) for ref in await self._writer.found())
+        except (TimeoutError, KubeError) as error:
+            log.warning("gates may have been left on pods, for the next process to take away: %s", error)
+
+    async def tick(self, *, ending: bool = False) -> bool:
+        """One look; whether there is more to do at once."""
+        if self._clock() - self._looked_at >= _LEADER_SECONDS:
+            self._looked_at = self._clock()
+            await self._leadership.refresh()
+        held, leads = self._cluster.held.pods, self._leadership.leads
+        releases = self._due(PlannedSlots(self._cluster.view()), leads=leads, ending=ending)
+        self._metrics.held.set(len(held))
+        for release in releases:
+            self._metrics.waited.observe(self._gates.waited(release.pod.uid))
+        await self._write((PodRef.of(release.pod), release.why) for release in releases)
+        if self._gates.unsized and self._clock() - self._grouped_at >= _GROUPS_SECONDS:
+            self._grouped_at = self._clock()
+            await self._cluster.read_groups()
+        await self._look_again(leads=leads)
+        await self._announce(wanted=leads and not ending and not self._gates.overdue(held.values()))
+        return len(releases) >= _BATCH
+
+    def _due(self, slots: Slots, *, leads: bool, ending: bool) -> list[Release]:
+        found: list[Release] = []
+        pods, generation = dict(self._cluster.held.pods), self._cluster.generation()
+        for release in self._gates.due(pods, generation, slots, leads=leads, ending=ending):
+            found.append(release)
+            if len(found) >= _BATCH and release.pod.signature.gang is None:
+                break
+        return found
+
+    async def _look_again(self, *, leads: bool) -> None:
+        """Where the watch is silent, ask. What the last list showed as well, and the watch still does not, is not to wait for it."""
+        now = self._clock()
+        if not leads or self._cluster.silence() < _SILENCE_SECONDS or now - self._listed_at < _SILENCE_SECONDS:
+            return
+        self._listed_at = now
+        try:
+            found = frozenset(ref for ref in await self._writer.found() if ref.uid not in self._cluster.held.pods)
+        except KubeError as error:
+            log.warning("held pods could not be listed: %s", error)
+            return
+        again, self._missing = found & self._missing, found
+        await self._write((ref, Why.MISSED) for ref in again)
+
+    async def _announce(self, *, wanted: bool) -> None:
+        if not wanted or self._lease is None:
+            await self._give_up()
+        elif self._clock() - self._renewed_at >= RENEW_SECONDS:
+            self._renewed_at = self._clock()
+            try:
+                await self._lease.renew()
+            except KubeError as error:
+                self._complain("no pod is gated: the Lease cannot be renewed: %s", error)
+            else:
+                self._announced = True
+        self._metrics.announced.set(self._announced)
+
+    async def _give_up(self) -> None:
+        """Let the webhook stop at once; where that fails the Lease runs out."""
+        if not self._announced or self._lease is None:
+            return
+        self._announced = False
+        try:
+            await self._lease.give_up()
+        except KubeError as error:
+            log.warning("the Lease of the gates runs out by itself: %s", error)
+
+    async def _write(self, releases: Iterable[tuple[PodRef, Why]]) -> None:
+        room = asyncio.Semaphore(_PARALLEL)
+
+        async def one(ref: PodRef, why: Why) -> None:
+            async with room:
+                try:
+                    await self._writer.release(ref)
+                except KubeError as error:
+                    self._gates.failed(ref.uid)
+                    self._metrics.failed.inc()
+                    hint = "; allow patch of pods (component scheduling-gates)" if isinstance(error, Forbidden) else ""
+                    self._complain("the gate of %s/%s stays for now: %s%s", ref.namespace, ref.name, error, hint)
+                    return
+                except Exception:
+                    self._gates.failed(ref.uid)
+                    self._metrics.failed.inc()
+                    raise
+            self._gates.written(ref.uid)
+            self._metrics.released.labels(why.value).inc()
+
+        for outcome in await asyncio.gather(*(one(ref, why) for ref, why in releases), return_exceptions=True):
+            if isinstance(outcome, BaseException):
+                raise outcome
+
+    def _complain(self, message: str, *values: object) -> None:
+        """At most once a minute: what fails for one pod fails for a thousand."""
+        if self._clock() - self._complained_at >= _COMPLAIN_SECONDS:
+            self._complained_at = self._clock()
+            log.warning(message, *values)
