@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import insort
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
@@ -73,6 +74,8 @@ class PlannedNodes:
 
 
 NO_SLOTS: Final = PlannedNodes()
+_COMPARED: Final = 3
+"""Best nodes kept at least, so that people can be told what the next best would have been."""
 
 
 def planned(pod: Pod, offered: Collection[str], view: View, limit: int) -> PlannedNodes:
@@ -96,31 +99,35 @@ def planned(pod: Pod, offered: Collection[str], view: View, limit: int) -> Plann
     return PlannedNodes(tuple(options), not_offered, stale)
 
 
-def greedy(pod: Pod, offered: Collection[str], view: View, candidates: int) -> list[Option]:
-    """The first `candidates` nodes in order of expected cost, or in fill order, that are offered and have room, best first by the strategy.
+def greedy(pod: Pod, offered: Collection[str], view: View, candidates: int, wanted: int = 1) -> list[Option]:
+    """The best nodes that are offered and have room, best first by the strategy: `wanted` of them, or more.
 
-    The walk stops as soon as it has found that many: at 5,000 nodes it must not look at each. Ties keep the order of the walk.
+    The walk goes in order of expected cost, or in fill order, and looks at `candidates` nodes with room at most: at 5,000 nodes it must not
+    look at each. In order of expected cost it ends before that, as soon as no node to come can be better than the best few found: latency
+    only adds to what is expected. Ties keep the order of the walk.
     """
     asked = dict(pod.signature.requests)
     feeling = sensitivity(pod.signature, view.classes, view.plan.guidance)
-    found: list[Option] = []
-    for name, added in _walk(pod, asked, offered, view):
-        if name in offered:
-            option = evaluate(pod, asked, name, view, feeling, planned=False, added_cs=added)
-            if option is not None:
-                found.append(option)
-                if len(found) == candidates:
-                    break
-    return sorted(found, key=lambda option: -option.value)
+    best: list[Option] = []
+    kept = max(wanted, _COMPARED)
+    found = 0
+    for name, added, least in _walk(pod, asked, offered, view):
+        if len(best) >= kept and least is not None and least >= -best[kept - 1].value:
+            break
+        option = evaluate(pod, asked, name, view, feeling, planned=False, added_cs=added) if name in offered else None
+        if option is not None:
+            insort(best, option, key=lambda option: -option.value)
+            found += 1
+            if found == candidates:
+                break
+    return best
 
 
-def _walk(pod: Pod, asked: Amounts, offered: Collection[str], view: View) -> Iterable[tuple[str, int]]:
+def _walk(pod: Pod, asked: Amounts, offered: Collection[str], view: View) -> Iterable[tuple[str, int, int | None]]:
+    """Names, what the pod adds to the time in use, and the least that the node can cost, where that ascends."""
     if view.nodes is None:
-        return ((name, 0) for name in view.order)
-    held = {name: view.reservations.used(name, besides=pod.uid) for name in view.reservations.nodes()}
-    return view.nodes.ranked(
-        pod, asked, offered, {name: amounts for name, amounts in held.items() if amounts}, view.drain
-    )
+        return ((name, 0, None) for name in view.order)
+    return view.nodes.ranked(pod, asked, offered, view.drain)
 
 
 def evaluate(

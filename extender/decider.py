@@ -136,6 +136,8 @@ class Decider:
         if nodes is not None:
             changed = {name: snapshot.nodes.get(name) for name in sorted(self._cache.changed_nodes())}
             nodes.update(changed, {name: info is not None and is_occupied(info) for name, info in changed.items()})
+            for name in self._reservations.changed_nodes():
+                nodes.hold(name, self._reservations.used(name))
             nodes.use(self._values())
         return View(
             snapshot, self._ledger, self._reservations, order, self._strategy, self._classes, nodes, self._drain
@@ -159,7 +161,7 @@ class Decider:
         return answer.scores
 
     def _readable(self, args: ExtenderArgs) -> Pod | Outcome:
-        """The pod of the call, or the doubt that forbids to decide about it."""
+        """The pod of the call, or the doubt that forbids to decide about it. What was answered for it before is void, whatever comes now."""
         trouble = self._trouble()
         if trouble is not None:
             return trouble
@@ -169,6 +171,7 @@ class Decider:
             return Outcome.UNKNOWN_POD
         if not pod.uid:
             return Outcome.UNKNOWN_POD
+        self._reservations.release(pod.uid)
         # The scheduler has learned of the pod from its own watch. Timestamps are cut to whole seconds, hence the one more.
         age = self._clocks.wall() - pod.created_s - 1
         return Outcome.LAGGING if age > self._settings.max_lag and self._cache.pod(pod.uid) is None else pod

@@ -65,7 +65,7 @@ def narrow(
     slots = planned(pod, offered, view, wanted)
     if slots.options:
         return Narrowed(_kept(names, _equal_in_cost(slots.options)), Outcome.PLANNED, slots.options, slots)
-    options = tuple(greedy(pod, offered, view, breadth.candidates))
+    options = tuple(greedy(pod, offered, view, breadth.candidates, wanted))
     if not options:
         return Narrowed(names, Outcome.NO_FIT, slots=slots)
     return Narrowed(_kept(names, _equal_in_cost(options)[:wanted]), Outcome.GREEDY, options, slots)

@@ -18,6 +18,7 @@ from extender.lifetimes.node_values import NodeValues
 from extender.lifetimes.survival import Expectations
 from extender.node_table import Ints, NodeTable
 from extender.scoring.expected_cost import (
+    STARVING,
     asked_shares_of,
     costs_in_use,
     costs_of_opening,
@@ -33,8 +34,8 @@ REMEMBERED: Final = 50_000
 _FIRST_LOOK: Final = 64
 """Nodes sorted at first; the others only where none of these is offered and fits."""
 
-Valued = tuple[str, int]
-"""Node, and the hundredths of a second for which the pod is expected to keep it in use alone."""
+Valued = tuple[str, int, int]
+"""Node, the hundredths of a second for which the pod is expected to keep it in use alone, and its cost there but for latency."""
 
 
 class NodeLedger:
@@ -80,12 +81,7 @@ class NodeLedger:
         self._add(uid, signature, node)
 
     def ranked(
-        self,
-        pod: Pod,
-        asked: Amounts,
-        offered: Collection[str],
-        held: Mapping[str, Amounts],
-        drain: Collection[str] = (),
+        self, pod: Pod, asked: Amounts, offered: Collection[str], drain: Collection[str] = ()
     ) -> Iterator[Valued]:
         """Offered nodes with room: those in use, of them the drain set last, then empty ones; the least expected cost first.
 
@@ -95,22 +91,32 @@ class NodeLedger:
             pod: to be placed.
             asked: its requests.
             offered: names of nodes.
-            held: requests of pods that were answered for and are not seen there yet, by node.
             drain: nodes that are to run empty.
         """
         table = self.table
         rows = self._offered(table.fitting(asked), offered)
-        places = {table.rows[name]: amounts for name, amounts in held.items() if name in table.rows}
-        occupied, starved = table.occupied.copy(), np.zeros(len(table.occupied), np.bool_)
-        occupied[list(places)] = True
-        starved[[table.rows[name] for name in drain if name in table.rows]] = True
-        for tier in (rows[occupied[rows] & ~starved[rows]], rows[occupied[rows] & starved[rows]]):
-            if len(tier):
-                added = self._added(pod, tier)
-                yield from self._by_cost(tier, added, self._costs_in_use(asked, tier, added, places))
-        empty = rows[~occupied[rows]]
+        occupied = table.occupied[rows]
+        for tier, surcharge in self._tiers(rows[occupied], drain):
+            added = self._added(pod, tier)
+            yield from self._by_cost(tier, added, self._costs_in_use(asked, tier, added) + surcharge)
+        empty = rows[~occupied]
         if len(empty):
             yield from self._by_cost(empty, np.zeros(len(empty), np.int64), self._costs_of_opening(asked, empty))
+
+    def hold(self, name: str, amounts: Amounts) -> None:
+        """What is held on the node for pods that were answered for and are not seen there yet is exactly this."""
+        self.table.hold(name, amounts)
+
+    def _tiers(self, rows: Ints, drain: Collection[str]) -> Iterator[tuple[Ints, int]]:
+        """Nodes in use, those to run empty apart, and what these cost more."""
+        drained = [self.table.rows[name] for name in drain if name in self.table.rows]
+        if not drained:
+            tiers: list[tuple[Ints, int]] = [(rows, 0)]
+        else:
+            starved = np.zeros(len(self.table), np.bool_)
+            starved[drained] = True
+            tiers = [(rows[~starved[rows]], 0), (rows[starved[rows]], STARVING)]
+        yield from ((tier, surcharge) for tier, surcharge in tiers if len(tier))
 
     def _by_cost(self, rows: Ints, added: Ints, costs: Ints) -> Iterator[Valued]:
         few = np.arange(len(rows))
@@ -121,9 +127,9 @@ class NodeLedger:
         yield from self._in_order(rows, added, costs, few)
 
     def _in_order(self, rows: Ints, added: Ints, costs: Ints, chosen: Ints) -> Iterator[Valued]:
-        order = chosen[np.argsort(costs[chosen], kind="stable")]
-        for row, seconds in zip(rows[order].tolist(), added[order].tolist(), strict=True):
-            yield self.table.names[row], seconds
+        order = chosen[costs[chosen].argsort(kind="stable")]
+        for row, seconds, cost in zip(rows[order].tolist(), added[order].tolist(), costs[order].tolist(), strict=True):
+            yield self.table.names[row], seconds, cost
 
     def _offered(self, rows: Ints, offered: Collection[str]) -> Ints:
         """Where most nodes are offered, the walk finds out which are not; where few are, sorting the others is not worth it."""
@@ -146,15 +152,10 @@ class NodeLedger:
         ends_in = float(pod.ends_s - pod.created_s) if pod.ends_s else None
         return hundredths(self._curves.seconds_added(path[-1], self._expectations.curve(path, ends_in=ends_in), rows))
 
-    def _costs_in_use(self, asked: Amounts, rows: Ints, added: Ints, held: Mapping[int, Amounts]) -> Ints:
+    def _costs_in_use(self, asked: Amounts, rows: Ints, added: Ints) -> Ints:
         table = self.table
-        left = []
-        for resource in ("cpu", "memory"):
-            taken = np.zeros(len(table), np.int64)
-            for row, amounts in held.items():
-                taken[row] = amounts.get(resource, 0)
-            left.append(table.free(resource, rows) - asked.get(resource, 0) - taken[rows])
-        free = free_times(left[0], table.allocatable("cpu", rows), left[1], table.allocatable("memory", rows))
+        cpu_left, memory_left = (table.free(r, rows) - asked.get(r, 0) for r in ("cpu", "memory"))
+        free = free_times(cpu_left, table.allocatable("cpu", rows), memory_left, table.allocatable("memory", rows))
         return costs_in_use(table.price[rows], added, free)
 
     def _costs_of_opening(self, asked: Amounts, rows: Ints) -> Ints:

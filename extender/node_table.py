@@ -14,6 +14,7 @@ from stowplan.model.resources import Amounts
 Ints = NDArray[np.int64]
 Mask = NDArray[np.bool_]
 _FIRST_ROWS: Final = 64
+_NOTHING: Final[Amounts] = {}
 
 
 class NodeTable:
@@ -28,9 +29,12 @@ class NodeTable:
         self.names: list[str] = []
         self.price: Ints = np.zeros(_FIRST_ROWS, np.int64)
         self.occupied: Mask = np.zeros(_FIRST_ROWS, np.bool_)
+        """Nodes in use, by what stands there or by what is held there."""
         self._usable: Mask = np.zeros(_FIRST_ROWS, np.bool_)
         self._allocatable: dict[str, Ints] = {}
         self._free: dict[str, Ints] = {}
+        self._held: dict[str, Amounts] = {}
+        self._stands: Mask = np.zeros(_FIRST_ROWS, np.bool_)
         self._spare: list[int] = []
         self._freed = freed
 
@@ -46,36 +50,51 @@ class NodeTable:
         for resource in node.allocatable.keys() - self._free.keys():
             self._free[resource] = np.zeros(len(self.price), np.int64)
             self._allocatable[resource] = np.zeros(len(self.price), np.int64)
+        held = self._held.get(node.name, _NOTHING)
         for resource, free in self._free.items():
             offered = node.allocatable.get(resource, 0)
             self._allocatable[resource][row] = offered
-            free[row] = offered - info.used.get(resource, 0)
+            free[row] = offered - info.used.get(resource, 0) - held.get(resource, 0)
         self.price[row] = node.price_micro_usd_per_hour
-        self.occupied[row] = occupied
+        self._stands[row] = occupied
+        self.occupied[row] = occupied or bool(held)
         self._usable[row] = node.ready and not node.unschedulable
+
+    def hold(self, name: str, amounts: Amounts) -> None:
+        """What is held on the node for pods that are not seen there yet is exactly this. Counts as taken, now or once the node is known."""
+        before = self._held.pop(name, _NOTHING)
+        if amounts:
+            self._held[name] = amounts
+        row = self.rows.get(name)
+        if row is None:
+            return
+        for resource, free in self._free.items():
+            free[row] += before.get(resource, 0) - amounts.get(resource, 0)
+        self.occupied[row] = self._stands[row] or bool(amounts)
 
     def drop(self, name: str) -> None:
         """The node is gone. Unknown ones are ignored."""
         row = self.rows.pop(name, None)
         if row is not None:
             self.names[row] = ""
-            self._usable[row] = self.occupied[row] = False
+            self._usable[row] = self.occupied[row] = self._stands[row] = False
             self._spare.append(row)
             self._freed(row)
 
     def fitting(self, asked: Amounts) -> Ints:
         """Rows, ascending, of usable nodes with room; a resource that no node names is nowhere."""
-        mask = self._usable[: len(self)].copy()
+        size = len(self)
+        mask = self._usable[:size]
         for resource, amount in asked.items():
             if amount > 0:
                 free = self._free.get(resource)
                 if free is None:
                     return np.zeros(0, np.int64)
-                mask &= free[: len(self)] >= amount
-        return np.flatnonzero(mask)
+                mask = mask & (free[:size] >= amount)
+        return mask.nonzero()[0]
 
     def free(self, resource: str, rows: Ints) -> Ints:
-        """What is free of a resource on some nodes."""
+        """What is free of a resource on some nodes, less what is held."""
         known = self._free.get(resource)
         return np.zeros(len(rows), np.int64) if known is None else known[rows]
 
@@ -97,8 +116,8 @@ class NodeTable:
     def _grow(self) -> None:
         more = np.zeros(len(self.price), np.int64)
         self.price = np.concatenate([self.price, more])
-        self.occupied, self._usable = (
-            np.concatenate([m, more.astype(np.bool_)]) for m in (self.occupied, self._usable)
+        self.occupied, self._stands, self._usable = (
+            np.concatenate([m, more.astype(np.bool_)]) for m in (self.occupied, self._stands, self._usable)
         )
         self._free = {name: np.concatenate([values, more]) for name, values in self._free.items()}
         self._allocatable = {name: np.concatenate([values, more]) for name, values in self._allocatable.items()}

@@ -49,7 +49,7 @@ def prioritize(
     offered = frozenset(names)
     slots = planned(pod, offered, view, breadth.scores)
     named = {option.node for option in slots.options}
-    others = greedy(pod, offered - named, view, breadth.candidates)
+    others = greedy(pod, offered - named, view, breadth.candidates, breadth.scores)
     options = (*slots.options, *others)
     if not options:
         return Prioritized((), Outcome.NO_FIT, slots=slots)

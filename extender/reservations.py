@@ -6,7 +6,7 @@ pod is not sent to the same place. Every answer is speculative: a reservation en
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -41,6 +41,7 @@ class Reservations:
         self._ttl = ttl
         self._by_uid: dict[str, Reservation] = {}  # in the order of expiry
         self._by_node: dict[str, dict[str, Reservation]] = {}
+        self._changed: set[str] = set()
 
     def __len__(self) -> int:
         return len(self._by_uid)
@@ -51,6 +52,7 @@ class Reservations:
         reservation = Reservation(uid, signature, node, self._clock() + self._ttl)
         self._by_uid[uid] = reservation
         self._by_node.setdefault(node, {})[uid] = reservation
+        self._changed.add(node)
 
     def release(self, uid: str) -> None:
         """Give back what is held for the pod: it was seen on a node, or is gone. Unknown ones are ignored."""
@@ -59,6 +61,7 @@ class Reservations:
             return
         held = self._by_node[reservation.node]
         del held[uid]
+        self._changed.add(reservation.node)
         if not held:
             del self._by_node[reservation.node]
 
@@ -85,9 +88,10 @@ class Reservations:
                 total[resource] = total.get(resource, 0) + amount
         return total
 
-    def nodes(self) -> Iterable[str]:
-        """Nodes on which room is held."""
-        return self._by_node.keys()
+    def changed_nodes(self) -> set[str]:
+        """Nodes on which what is held has changed since the last call."""
+        changed, self._changed = self._changed, set()
+        return changed
 
     def held(self, signature: PodSignature, node: str, besides: str = "") -> int:
         """Reservations of this signature on the node, without the one of the pod `besides`."""
