@@ -99,8 +99,16 @@ def planned(pod: Pod, offered: Collection[str], view: View, limit: int) -> Plann
     return PlannedNodes(tuple(options), not_offered, stale)
 
 
-def greedy(pod: Pod, offered: Collection[str], view: View, candidates: int, wanted: int = 1) -> list[Option]:
-    """The best nodes that are offered and have room, best first by the strategy: `wanted` of them, or more.
+def greedy(
+    pod: Pod,
+    offered: Collection[str],
+    view: View,
+    candidates: int,
+    wanted: int = 1,
+    *,
+    besides: Collection[str] = (),
+) -> list[Option]:
+    """The best nodes that are offered and have room, without those of `besides`, best first by the strategy: `wanted` of them, or more.
 
     The walk goes in order of expected cost, or in fill order, and looks at `candidates` nodes with room at most: at 5,000 nodes it must not
     look at each. In order of expected cost it ends before that, as soon as no node to come can be better than the best few found: latency
@@ -114,7 +122,9 @@ def greedy(pod: Pod, offered: Collection[str], view: View, candidates: int, want
     for name, added, least in _walk(pod, asked, offered, view):
         if len(best) >= kept and least is not None and least >= -best[kept - 1].value:
             break
-        option = evaluate(pod, asked, name, view, feeling, planned=False, added_cs=added) if name in offered else None
+        if name in besides or name not in offered:
+            continue
+        option = evaluate(pod, asked, name, view, feeling, planned=False, added_cs=added)
         if option is not None:
             insort(best, option, key=lambda option: -option.value)
             found += 1

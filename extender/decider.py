@@ -65,6 +65,7 @@ class Decider:
         clocks: time.
         nodes: nodes by expected cost; whoever feeds the cache tells it of bindings. A private one when absent.
         values: what was learned about nodes so far.
+        interner: of whoever feeds the cache, so that a pod seen there needs no decoding here. A private one when absent.
     """
 
     def __init__(  # noqa: PLR0913 - all that a decision reads comes from outside
@@ -80,6 +81,7 @@ class Decider:
         clocks: Clocks,
         nodes: NodeLedger | None = None,
         values: Callable[[], NodeValues | None] = lambda: None,
+        interner: SignatureInterner | None = None,
     ) -> None:
         self.decisions = DecisionLog()
         self._settings = settings
@@ -96,7 +98,7 @@ class Decider:
         self._strategy = strategy_named(settings.strategy)
         self._breadth = settings.breadth
         self._classes: Mapping[str, WorkloadClass] = BUILTIN_CLASSES
-        self._interner = SignatureInterner()
+        self._interner = interner or SignatureInterner()
         self._named = {verb: RecentCalls(clocks.monotonic, settings.retry_window) for verb in (FILTER, PRIORITIZE)}
         self._own_order: tuple[str, ...] = ()
         self._own_order_until = float("-inf")
@@ -161,7 +163,7 @@ class Decider:
         return answer.scores
 
     def _readable(self, args: ExtenderArgs) -> Pod | Outcome:
-        """The pod of the call, or the doubt that forbids to decide about it. What was answered for it before is void, whatever comes now."""
+        """The pod of the call, or the doubt that forbids to decide about it. What was answered for it before is void from now on."""
         trouble = self._trouble()
         if trouble is not None:
             return trouble

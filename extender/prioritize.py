@@ -49,7 +49,7 @@ def prioritize(
     offered = frozenset(names)
     slots = planned(pod, offered, view, breadth.scores)
     named = {option.node for option in slots.options}
-    others = greedy(pod, offered - named, view, breadth.candidates, breadth.scores)
+    others = greedy(pod, offered, view, breadth.candidates, breadth.scores, besides=named)
     options = (*slots.options, *others)
     if not options:
         return Prioritized((), Outcome.NO_FIT, slots=slots)

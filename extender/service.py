@@ -56,6 +56,10 @@ log = logging.getLogger(__name__)
 UNFINISHED: Final = "status.phase!=Succeeded,status.phase!=Failed"
 """Field selector of the pods that take room or wait; the API server turns finishing into a deletion event."""
 _TICK_SECONDS: Final = 1.0
+_PACE_SECONDS: Final = 0.02
+"""How long events of pods may wait to be taken together: until then reservations stand for what they would say, and taking each by itself
+would hold up requests (three events a pod) and wake the planner for each.
+"""
 _GROUPS_SECONDS: Final = 15.0
 """Between two readings of PodGroups: few, and written before their pods."""
 
@@ -90,9 +94,11 @@ class ExtenderService:
         reflector = partial(Reflector, api, metrics=reflections)
         held = HeldPods()
         pods = PodFeed(self._cache, self._reservations, ledger, forward, nodes, held)
-        project = partial(project_pod, interner=SignatureInterner())
+        interner = SignatureInterner()
+        project = partial(project_pod, interner=interner)
         self._nodes: Reflector[Any] = reflector(NODES, project_node, NodeFeed(self._cache, forward))
-        self._pods: Reflector[Any] = reflector(PODS, project, pods, selection=Selection(field_selector=UNFINISHED))
+        selection = Selection(field_selector=UNFINISHED)
+        self._pods: Reflector[Any] = reflector(PODS, project, pods, selection=selection, pace_seconds=_PACE_SECONDS)
         self._namespaces: Reflector[Any] = reflector(NAMESPACES, project_namespace, NamespaceFeed(self._cache, forward))
         classes = ClassFeed(self._use_classes)
         self._classes: Reflector[Any] = reflector(WORKLOAD_CLASSES, _project_class, classes)
@@ -113,6 +119,7 @@ class ExtenderService:
             clocks=Clocks(time.monotonic, time.time),
             nodes=nodes,
             values=lambda: self._planner.values,
+            interner=interner,
         )
 
         leadership = Leadership(api, socket.gethostname(), time.monotonic)

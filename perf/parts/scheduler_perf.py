@@ -10,7 +10,7 @@ from perf.report.figures import bars
 from perf.report.section import Plot, Section, Table
 from perf.scheduler_perf.build import ensure_bench
 from perf.scheduler_perf.measure import measure
-from perf.scheduler_perf.run import ARMS, run
+from perf.scheduler_perf.run import ARMS, SHORT_ARMS, run
 from perf.scheduler_perf.workloads import FULL, SHORT
 from sandbox.build import ensure_binaries
 
@@ -23,7 +23,7 @@ _CAVEAT: Final = (
 def _measure(context: Context) -> Data:
     etcd = ensure_binaries().path("etcd")
     once = partial(run, ensure_bench(), etcd)
-    workloads, arms, rounds = (SHORT, ARMS[:2], 1) if context.short else (FULL, ARMS, 3)
+    workloads, arms, rounds = (SHORT, SHORT_ARMS, 1) if context.short else (FULL, ARMS, 2)
     entries = measure(workloads, arms, rounds, once, context.scratch, context.progress.update)
     return {"workloads": {entry["workload"]: entry for entry in entries}}
 

@@ -36,6 +36,8 @@ class Arm:
     channel: Channel
     percentage: int
     """`percentageOfNodesToScore`; 0 samples as kube-scheduler likes."""
+    trivial: bool = False
+    """Whether the extender is that of `perf.scheduler_perf.trivial`: what the call itself costs."""
 
     @property
     def baseline(self) -> str:
@@ -46,9 +48,12 @@ class Arm:
 ARMS: Final = (
     Arm("stock", "off", 0),
     Arm("stowplan", "narrow", 0),
+    Arm("trivial extender", "narrow", 0, trivial=True),
     Arm("stock, every node", "off", 100),
     Arm("stowplan, every node", "narrow", 100),
+    Arm("trivial extender, every node", "narrow", 100, trivial=True),
 )
+SHORT_ARMS: Final = ARMS[:2]
 
 
 def run(bench: Bench, etcd: Path, workload: Workload, arm: Arm, scratch: Path) -> dict[str, Any]:
@@ -116,8 +121,12 @@ def _extender(arm: Arm, kubeconfig: Path, port: int, metrics: int, scratch: Path
     if arm.channel == "off":
         yield
         return
-    argv: list[str | Path] = [sys.executable, "-m", "extender", f"--kubeconfig={kubeconfig}", f"--port={port}"]
-    argv += [f"--metrics-port={metrics}", f"--channel={arm.channel}"]
+    argv: list[str | Path] = [sys.executable, "-m"]
+    if arm.trivial:
+        argv += ["perf.scheduler_perf.trivial", str(port), str(metrics)]
+    else:
+        argv += ["extender", f"--kubeconfig={kubeconfig}", f"--port={port}"]
+        argv += [f"--metrics-port={metrics}", f"--channel={arm.channel}"]
     environment = {**os.environ, "PYTHONPATH": str(_ROOT)}
     process = Process("extender", argv, scratch / "extender.log", environment)
     try:

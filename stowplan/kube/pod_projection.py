@@ -8,12 +8,13 @@ from __future__ import annotations
 import dataclasses
 import sys
 from collections.abc import Mapping
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 import msgspec
 
 from stowplan.kube.deadlines import deadline_of
-from stowplan.kube.shapes import Container, PodCondition, PodMeta, PodObject, PodSpec
+from stowplan.kube.shapes import Container, OwnSpec, PodCondition, PodMeta, PodObject, PodSpec
+from stowplan.kube.signature_interner import SignatureInterner, template_of
 from stowplan.model import disruption, keys
 from stowplan.model.placement import parse_gang, parse_replica_limit, parse_services
 from stowplan.model.pod import HostPort, Owner, Pod, PodAffinityTerm, PodSignature, PreferredNodes, SpreadConstraint
@@ -25,8 +26,6 @@ from stowplan.model.selectors import (
     parse_node_selector_term,
     parse_toleration,
 )
-
-T = TypeVar("T")
 
 REPLICA_LABELS: Final = frozenset(
     {
@@ -44,33 +43,8 @@ _PLANNABLE_VOLUMES: Final = frozenset(
 )
 """Volume sources on which no Filter plugin of kube-scheduler looks; all others may be bound to nodes or limited per node."""
 _DECODER: Final = msgspec.json.Decoder(PodObject)
-
-
-class SignatureInterner:
-    """Lets equal signatures share one object. Bounded: beyond `limit` the oldest is forgotten, which costs memory only."""
-
-    def __init__(self, limit: int = 50_000) -> None:
-        self._limit = limit
-        self._signatures: dict[PodSignature, PodSignature] = {}
-        self._owners: dict[Owner, Owner] = {}
-
-    def __len__(self) -> int:
-        return len(self._signatures)
-
-    def signature(self, signature: PodSignature) -> PodSignature:
-        """The one object that stands for all equal signatures."""
-        return _share(self._signatures, signature, self._limit)
-
-    def owner(self, owner: Owner) -> Owner:
-        """The one object that stands for all equal owners."""
-        return _share(self._owners, owner, self._limit)
-
-
-def _share(known: dict[T, T], value: T, limit: int) -> T:
-    shared = known.setdefault(value, value)
-    if len(known) > limit:
-        known.pop(next(iter(known)))
-    return shared
+_OWN: Final = msgspec.json.Decoder(OwnSpec)
+_SPEC: Final = msgspec.json.Decoder(PodSpec)
 
 
 def project_pod(raw: bytes | msgspec.Raw, interner: SignatureInterner | None = None) -> Pod:
@@ -78,7 +52,7 @@ def project_pod(raw: bytes | msgspec.Raw, interner: SignatureInterner | None = N
 
     Args:
         raw: one Pod object.
-        interner: shares equal signatures and owners; without one each pod has its own.
+        interner: shares equal signatures and owners, and remembers templates; without one each pod has its own.
 
     Raises:
         msgspec.DecodeError: no pod.
@@ -86,21 +60,24 @@ def project_pod(raw: bytes | msgspec.Raw, interner: SignatureInterner | None = N
     """
     shared = SignatureInterner(limit=1) if interner is None else interner
     decoded = _DECODER.decode(raw)
-    meta, spec, status = decoded.metadata, decoded.spec, decoded.status
-    owner = _owner(meta)
-    signature = shared.signature(_signature(meta, spec, owner))
+    meta, own, status = decoded.metadata, _OWN.decode(decoded.spec), decoded.status
+    owner, node = _owner(meta), own.get("nodeName", "")
+    template = template_of(meta, bytes(decoded.spec), owner)
+    signature = shared.signature(
+        template, lambda: _signature(meta, _SPEC.decode(decoded.spec), owner, bound=bool(node))
+    )
     created = meta.get("creationTimestamp")
-    gates = {gate["name"] for gate in spec.get("schedulingGates") or ()}
+    gates = {gate["name"] for gate in own.get("schedulingGates") or ()}
     return Pod(
         uid=meta.get("uid", ""),
         namespace=signature.namespace,
         name=meta.get("name", ""),
         signature=signature,
         owner=shared.owner(owner) if owner else None,
-        node_name=sys.intern(spec.get("nodeName", "")),
+        node_name=sys.intern(node),
         nominated_node=sys.intern(status.get("nominatedNodeName", "")),
         created_s=int(created.timestamp()) if created else 0,
-        ends_s=deadline_of(spec, status, created),
+        ends_s=deadline_of(own, status, created),
         finished=status.get("phase") in ("Succeeded", "Failed"),
         deleting=bool(meta.get("deletionTimestamp")),
         gated=bool(gates - {keys.GATE}),
@@ -124,7 +101,7 @@ def _owner(meta: PodMeta) -> Owner | None:
     return None
 
 
-def _signature(meta: PodMeta, spec: PodSpec, owner: Owner | None) -> PodSignature:
+def _signature(meta: PodMeta, spec: PodSpec, owner: Owner | None, *, bound: bool) -> PodSignature:
     namespace = meta.get("namespace", "")
     all_labels = meta.get("labels") or {}
     labels = {key: value for key, value in all_labels.items() if key not in REPLICA_LABELS}
@@ -144,7 +121,7 @@ def _signature(meta: PodMeta, spec: PodSpec, owner: Owner | None) -> PodSignatur
         workload_class=_workload_class(meta, labels),
         scheduler_name=spec.get("schedulerName") or keys.DEFAULT_SCHEDULER_NAME,
         node_selector=tuple(Expression(k, "In", (v,)) for k, v in sorted((spec.get("nodeSelector") or {}).items())),
-        required_nodes=None if _pinned(spec, owner) else _required_nodes(node_affinity),
+        required_nodes=None if _pinned(owner, bound=bound) else _required_nodes(node_affinity),
         preferred_nodes=tuple(
             PreferredNodes(parse_node_selector_term(t.get("preference") or {}), t.get("weight", 0))
             for t in node_affinity.get(_PREFERRED) or ()
@@ -172,9 +149,9 @@ _REQUIRED: Final = "requiredDuringSchedulingIgnoredDuringExecution"
 _PREFERRED: Final = "preferredDuringSchedulingIgnoredDuringExecution"
 
 
-def _pinned(spec: PodSpec, owner: Owner | None) -> bool:
+def _pinned(owner: Owner | None, *, bound: bool) -> bool:
     """A DaemonSet pod on its node: its affinity names that node, has done its work, and would only keep it from sharing."""
-    return bool(spec.get("nodeName")) and owner is not None and owner.kind == "DaemonSet"
+    return bound and owner is not None and owner.kind == "DaemonSet"
 
 
 def _required_nodes(node_affinity: Mapping[str, Any]) -> Any:

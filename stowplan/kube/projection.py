@@ -13,8 +13,9 @@ import msgspec
 from stowplan.catalog import price_of
 from stowplan.catalog.unit_prices import CPU_PRICE, MEMORY_PRICE, SPOT_CPU_PRICE, SPOT_MEMORY_PRICE
 from stowplan.kube.owner_projection import PodOwner, project_job, project_replica_set, project_stateful_set
-from stowplan.kube.pod_projection import SignatureInterner, project_pod
+from stowplan.kube.pod_projection import project_pod
 from stowplan.kube.shapes import NamespaceObject, NodeMeta, NodeObject, NodeStatus
+from stowplan.kube.signature_interner import SignatureInterner
 from stowplan.model import disruption, keys
 from stowplan.model.node import Node
 from stowplan.model.quantity import QuantityError, parse_quantity

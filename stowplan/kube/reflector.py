@@ -79,6 +79,7 @@ class Reflector(Generic[T]):
         metrics: shared by all reflectors of a process; one of its own when absent.
         name: label of the metrics and logs; default the resource's.
         page: objects per list page.
+        pace_seconds: of `ApiClient.watch`: how long events may wait to be taken together.
         sleep: waits the given seconds.
         uniform: uniform in [0, 1), for the jitter.
         clock: monotonic seconds.
@@ -95,6 +96,7 @@ class Reflector(Generic[T]):
         metrics: ReflectorMetrics | None = None,
         name: str | None = None,
         page: int = PAGE,
+        pace_seconds: float = 0.0,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         uniform: Callable[[], float] = random.random,
         clock: Callable[[], float] = time.monotonic,
@@ -107,6 +109,7 @@ class Reflector(Generic[T]):
         self._handler = handler
         self._count = (metrics or ReflectorMetrics()).of(self.name, lambda: self.lag_seconds)
         self._page = page
+        self._pace_seconds = pace_seconds
         self._sleep = sleep
         self._uniform = uniform
         self._clock = clock
@@ -191,7 +194,7 @@ class Reflector(Generic[T]):
         self._count.watches()
         opened = self._clock()
         seconds = int(_WATCH_SECONDS * (1 + self._uniform()))
-        lines = self._api.watch(self._path, version, seconds, **self._params)
+        lines = self._api.watch(self._path, version, seconds, pace_seconds=self._pace_seconds, **self._params)
         async with aclosing(lines):
             handled = 0
             async for line in lines:

@@ -95,7 +95,6 @@ class PodSpec(TypedDict, total=False):
     nodeName: str
     schedulerName: str
     priority: int | None
-    activeDeadlineSeconds: int | None
     containers: list[Container] | None
     initContainers: list[Container] | None
     resources: Resources | None
@@ -106,7 +105,6 @@ class PodSpec(TypedDict, total=False):
     topologySpreadConstraints: list[dict[str, Any]] | None
     volumes: list[dict[str, msgspec.Raw]] | None
     resourceClaims: list[msgspec.Raw] | None
-    schedulingGates: list[SchedulingGate] | None
     schedulingGroup: dict[str, Any] | None
     workloadRef: dict[str, Any] | None
 
@@ -129,11 +127,19 @@ class PodStatus(TypedDict, total=False):
 
 
 class PodObject(msgspec.Struct):
-    """A pod."""
+    """A pod; its spec is decoded where it was not seen before."""
 
     metadata: PodMeta
-    spec: PodSpec
+    spec: msgspec.Raw
     status: PodStatus = {}
+
+
+class OwnSpec(TypedDict, total=False):
+    """What in the `spec` of a pod is its own rather than its template's."""
+
+    nodeName: str
+    activeDeadlineSeconds: int | None
+    schedulingGates: list[SchedulingGate] | None
 
 
 class NodeMeta(TypedDict, total=False):

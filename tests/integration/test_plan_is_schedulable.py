@@ -24,8 +24,7 @@ from extender.snapshot import Snapshot
 from sandbox.control_plane import ControlPlane
 from sandbox.nodes import create_nodes, mixed_nodes, wait_ready
 from sandbox.probe import wait_until
-from stowplan.kube.pod_projection import SignatureInterner, project_pod
-from stowplan.kube.projection import project_node
+from stowplan.kube.projection import SignatureInterner, project_node, project_pod
 from stowplan.model.builtin_classes import BUILTIN_CLASSES
 from stowplan.model.pod import PodSignature
 

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from typing import Any
 
 import hypothesis.strategies as st
 from hypothesis import given
 
-from extender.candidates import View, fill_order
+from extender.candidates import View, evaluate, fill_order, greedy, is_occupied
+from extender.latency import sensitivity
 from extender.narrowing import narrow
+from extender.node_ledger import NodeLedger
+from extender.node_load import NodeLoad
 from extender.outcomes import NARROWING
 from extender.plan import Plan
 from extender.prioritize import prioritize
 from extender.reservations import Reservations
 from extender.scoring import STRATEGIES, Candidate, strategy_named
+from extender.scoring.expected_cost import expected_cost
 from extender.slots import SlotLedger
 from extender.wire import WireError, decode_args, encode_filter_result, encode_host_priorities
+from stowplan.model.builtin_classes import BUILTIN_CLASSES
 from stowplan.model.pod import Pod, PodSignature, SpreadConstraint
 from tests.support.extender import GIB, Clock, decider, info, node, pod, signature, snapshot
 
@@ -117,6 +123,36 @@ def test_every_strategy_gives_integers_for_any_amounts(name: str, data: st.DataO
     given_ = Candidate(asked, used, allocatable, data.draw(st.integers(0, 10**12)), data.draw(st.booleans()))
 
     assert type(strategy_named(name)(given_)) is int
+
+
+@given(
+    st.lists(
+        st.tuples(st.integers(0, 3), st.integers(1, 9), st.integers(0, 24), st.booleans()), min_size=1, max_size=60
+    ),
+    st.sampled_from(["critical", "standard", "batch", ""]),
+    st.integers(1, 4),
+)
+def test_the_walk_by_expected_cost_finds_the_best_few_of_all_nodes(
+    nodes: list[tuple[int, int, int, bool]], of_class: str, wanted: int
+) -> None:
+    """It ends early, but never before a better node: latency only adds to the cost that it goes by."""
+    web = signature("web", workload_class=of_class)
+    infos = [info(node(f"n{i}", price=price * 10_000), {web: pods}) for i, (pods, price, _, _) in enumerate(nodes)]
+    loads = {f"n{i}": NodeLoad(load * 50, pods * 1000) for i, (pods, _, load, _) in enumerate(nodes)}
+    seen = dataclasses.replace(snapshot(*infos), loads=loads)
+    by_cost = NodeLedger()
+    by_cost.update(seen.nodes, {name: is_occupied(there) for name, there in seen.nodes.items()})
+    held = Reservations(Clock())
+    view = View(seen, SlotLedger(held), held, (), expected_cost, BUILTIN_CLASSES, by_cost)
+    names = [f"n{i}" for i, (_, _, _, offered) in enumerate(nodes) if offered]
+    asking = pod("new", web)
+
+    found = greedy(asking, names, view, candidates=len(nodes), wanted=wanted)
+
+    feeling = sensitivity(web, BUILTIN_CLASSES, view.plan.guidance)
+    evaluated = (evaluate(asking, dict(web.requests), name, view, feeling, planned=False) for name in names)
+    best = sorted((option.value for option in evaluated if option is not None), reverse=True)
+    assert [option.value for option in found[:wanted]] == best[:wanted]
 
 
 json_values = st.recursive(

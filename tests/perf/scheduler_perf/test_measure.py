@@ -33,6 +33,8 @@ def test_each_arm_has_the_baseline_of_its_own_percentage() -> None:
         "stowplan": "stock",
         "stock, every node": "stock, every node",
         "stowplan, every node": "stock, every node",
+        "trivial extender": "stock",
+        "trivial extender, every node": "stock, every node",
     }
 
 
@@ -46,8 +48,8 @@ def test_every_arm_runs_once_a_round_in_a_directory_of_its_own(tmp_path: Path) -
 
     (found,) = measure([BASIC], ARMS, 5, run, tmp_path, lambda *what: told.append(what))
     assert found["workload"] == "SchedulingBasic/500Nodes"
-    rounds = [[name for name, _ in seen[start : start + 4]] for start in range(0, 20, 4)]
+    rounds = [[name for name, _ in seen[start : start + 6]] for start in range(0, 30, 6)]
     assert all(sorted(names) == sorted(arm.name for arm in ARMS) for names in rounds)
     assert len({tuple(names) for names in rounds}) > 1  # not always in the same order
-    assert len({scratch for _, scratch in seen}) == 20
+    assert len({scratch for _, scratch in seen}) == 30
     assert told[-1][1:] == (19, 20)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from contextlib import aclosing, asynccontextmanager
 from typing import TYPE_CHECKING
@@ -11,13 +12,14 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer, unused_port
 
 from stowplan.kube.client import ApiClient
+from stowplan.kube.codec import LineSplitter
 from stowplan.kube.connection import Connection, TokenProvider
 from stowplan.kube.errors import BrokenStream, Conflict, Forbidden, Gone, NotFound, TooManyRequests, Unreachable
 from stowplan.kube.paths import CONFIG_MAPS, PODS
 from tests.support.fake_api import FakeApi, pod, serving_api, status_response
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+    from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable
 
 
 @asynccontextmanager
@@ -160,6 +162,39 @@ async def test_watch_lines_of_any_size_and_the_bound() -> None:
         assert await sizes_of(api.watch(PODS.path(), "1")) == [2_000_002, 7]
         with pytest.raises(BrokenStream):
             await sizes_of(api.watch(PODS.path(), "1", max_line_bytes=1000))
+
+
+async def test_a_paced_watch_takes_together_what_came_meanwhile_and_loses_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    begun = asyncio.Event()
+    fed: list[int] = []
+    feed = LineSplitter.feed
+
+    def counting(splitter: LineSplitter, chunk: bytes) -> Iterable[bytes]:
+        lines = list(feed(splitter, chunk))
+        fed.append(len(lines))
+        return lines
+
+    async def stream(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse()
+        await response.prepare(request)
+        await response.write(b"0\n")
+        await begun.wait()
+        for number in range(1, 200):
+            await response.write(b"%d\n" % number)
+            await asyncio.sleep(0)
+        return response
+
+    monkeypatch.setattr(LineSplitter, "feed", counting)
+    async with calling(stream) as api:
+        lines = []
+        async with aclosing(api.watch(PODS.path(), "1", pace_seconds=0.2)) as watch:
+            async for line in watch:
+                begun.set()
+                lines.append(line)
+    assert lines == [b"%d" % number for number in range(200)]
+    assert len(fed) < 20  # the first, and then what came in each fifth of a second: not 200 of one line
 
 
 async def test_a_silent_watch_is_presumed_dead() -> None:

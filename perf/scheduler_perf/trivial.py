@@ -1,0 +1,39 @@
+"""The least that any extender costs: it names the first node offered, and neither knows the cluster nor decides anything.
+
+Run beside the scheduler on the same HTTP server as ours; what it loses against the scheduler alone is the price of the call, and no
+narrowing extender on this server can be faster.
+"""
+
+from __future__ import annotations
+
+import sys
+
+import uvloop
+from aiohttp import web
+
+from extender.app import MAX_BODY_BYTES
+from extender.wire import decode_args, encode_filter_result
+from stowplan.serving.http import Drain, Listener, make_app, serve
+
+
+async def _filter(request: web.Request) -> web.Response:
+    args = decode_args(await request.read())
+    return web.Response(body=encode_filter_result(args, args.names[:1]), content_type="application/json")
+
+
+async def _ready(_: web.Request) -> web.Response:
+    return web.Response(text="ok")
+
+
+async def _serve(port: int, metrics_port: int) -> None:
+    drain = Drain()
+    drain.on_signals()
+    app, health = make_app(MAX_BODY_BYTES), make_app()
+    app.add_routes([web.post("/filter", _filter)])
+    health.add_routes([web.get("/readyz", _ready)])
+    listeners = [Listener(app, "127.0.0.1", port), Listener(health, "127.0.0.1", metrics_port)]
+    await serve(listeners, drain, drain_seconds=0)
+
+
+if __name__ == "__main__":
+    uvloop.run(_serve(int(sys.argv[1]), int(sys.argv[2])))
