@@ -52,4 +52,4 @@ def test_every_arm_runs_once_a_round_in_a_directory_of_its_own(tmp_path: Path) -
     assert all(sorted(names) == sorted(arm.name for arm in ARMS) for names in rounds)
     assert len({tuple(names) for names in rounds}) > 1  # not always in the same order
     assert len({scratch for _, scratch in seen}) == 30
-    assert told[-1][1:] == (19, 20)
+    assert told[-1][1:] == (29, 30)
