@@ -1,4 +1,4 @@
-"""Pods placed a second by the real kube-scheduler, with us beside it by each channel, and without."""
+"""Pods placed a second by the real kube-scheduler, with us beside it by each channel, and without: from a backlog and in a burst."""
 
 from __future__ import annotations
 
@@ -9,10 +9,12 @@ from perf.part import Context, Data, Part
 from perf.report.figures import bars
 from perf.report.section import Plot, Section, Table
 from perf.throughput.__main__ import measure
-from perf.throughput.arms import arms_named
+from perf.throughput.arms import CHANNELS, arms_named
 from perf.throughput.summary import summary
 
 _SIZES: Final[tuple[int, ...]] = (100, 500, 1000, 5000)
+_BURSTS: Final = ((100, 200), (500, 60), (500, 800))
+"""Nodes, and pods that come while the scheduler runs: what a gate holds back, a backlog holds back anyway."""
 _SHORT_SIZES: Final[tuple[int, ...]] = (500,)
 
 
@@ -21,13 +23,18 @@ def _measure(context: Context) -> Data:
         sizes, count, rounds, arms = _SHORT_SIZES, 300, 1, "narrow,narrow-all"
     else:
         sizes, count, rounds, arms = _SIZES, 800, 3, "narrow,prioritize,narrow-all,prioritize-all"
-    found = {}
+    bursts = () if context.short else _BURSTS
+    found, channels = {}, {}
     for number, nodes in enumerate(sizes):
-        context.progress.update(f"{nodes} nodes", number, len(sizes))
+        context.progress.update(f"{nodes} nodes", number, len(sizes) + len(bursts))
         # On few nodes fewer pods fit; what nobody can place would be waited for in every round.
         rows = measure(nodes, min(count, 2 * nodes), rounds, arms_named(arms))
         found[str(nodes)] = by_arm(summary(rows))
-    return {"mode": "backlog", "sizes": found}
+    for number, (nodes, pods) in enumerate(bursts, len(sizes)):
+        context.progress.update(f"{pods} pods in a burst on {nodes} nodes", number, len(sizes) + len(bursts))
+        rows = measure(nodes, pods, rounds, arms_named(",".join(CHANNELS)), backlog=False)
+        channels[f"{nodes}/{pods}"] = by_arm(summary(rows))
+    return {"mode": "backlog", "sizes": found, "channels": channels}
 
 
 def by_arm(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
@@ -81,8 +88,32 @@ def _section(data: Data) -> Section:
                     "CPU ms per pod",
                 ),
                 [_row(f"{nodes} / {arm}", row) for nodes, found in sizes.items() for arm, row in found.items()],
-            )
+            ),
+            *_channels(data.get("channels") or {}),
         ],
+    )
+
+
+def _channels(bursts: Mapping[str, Mapping[str, Any]]) -> list[Table]:
+    """Every channel on pods that come in a burst; none where that was not measured."""
+    if not bursts:
+        return []
+    title = "Channels, pods created while the scheduler runs: pods/s from the first creation to the last binding, paired by round"
+    columns = ("nodes / pods / arm", "placed", "pods/s", "ratio", "wait p50 ms", "p99 ms", "opened $/h", "in use $/h")
+    rows = [_burst_row(f"{size} / {arm}", row) for size, found in bursts.items() for arm, row in found.items()]
+    return [Table(title, columns, rows)]
+
+
+def _burst_row(label: str, row: Mapping[str, Any]) -> tuple[str, ...]:
+    return (
+        label,
+        f"{row['placed']} of {row['pods']}",
+        f"{row['overall_per_second']:.0f}",
+        "" if row["overall_ratio"] is None else f"{row['overall_ratio']:.2f}",
+        f"{row['wait_p50_ms']:.0f}",
+        f"{row['wait_p99_ms']:.0f}",
+        f"{row['opened_dollars']:.2f}",
+        f"{row['in_use_dollars']:.2f}",
     )
 
 

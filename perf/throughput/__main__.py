@@ -8,6 +8,7 @@ import json
 import os
 import platform
 import random
+import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -22,7 +23,7 @@ from perf.throughput.stage import stage
 from perf.throughput.summary import Row, as_json, row, summary
 from perf.throughput.workload import cluster, pods
 
-console = Console()
+console = Console(width=None if sys.stdout.isatty() else 120)
 
 
 def measure(

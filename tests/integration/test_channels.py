@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import signal
-from collections.abc import Iterator
+import socket
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from sandbox.control_plane import ControlPlane, SandboxSettings
 from sandbox.nodes import create_nodes, node_manifest, wait_ready
 from stowplan.catalog import load_catalog
 from stowplan.cli.main import app
+from tests.support.bare_planes import apply
 from tests.support.extender_processes import (
     Kubectl,
     create,
@@ -117,6 +119,43 @@ def test_after_a_crash_the_next_process_takes_over_and_cleans_up(
 
     with extender(control_plane, "narrow", "--nominate=true", "--planner=false"):
         eventually(lambda: not nominations(kubectl, namespace), "without a plan the nomination is taken back")
+
+
+@pytest.fixture
+def lease(control_plane: ControlPlane) -> Iterator[Callable[[str], None]]:
+    """Makes a host's scheduler the leader, by the Lease that kube-scheduler would hold."""
+
+    def lead(host: str) -> None:
+        document = {
+            "apiVersion": "coordination.k8s.io/v1",
+            "kind": "Lease",
+            "metadata": {"name": "stowplan-scheduler", "namespace": "stowplan-system"},
+            "spec": {"holderIdentity": f"{host}_1"},
+        }
+        apply(control_plane, [document], "--force-conflicts")
+
+    control_plane.kubectl("create", "namespace", "stowplan-system")
+    yield lead
+    control_plane.kubectl("delete", "namespace", "stowplan-system")
+
+
+def test_a_process_that_stops_leading_takes_its_nominations_back(
+    control_plane: ControlPlane,
+    kubectl: Kubectl,
+    namespace: str,
+    nodes: list[str],
+    lease: Callable[[str], None],
+) -> None:
+    lease(socket.gethostname())
+    create(kubectl, namespace, here("p", "100m"))
+    with extender(control_plane, "narrow", "--nominate=true"):
+        assert eventually(lambda: nominations(kubectl, namespace), "the pod is nominated")["p"] in nodes
+
+        lease("another-host")
+        eventually(lambda: not nominations(kubectl, namespace), "the nomination is taken back")
+
+        lease(socket.gethostname())
+        eventually(lambda: nominations(kubectl, namespace), "the pod is nominated again")
 
 
 def test_a_pod_that_fits_nowhere_is_explained_and_rescued(

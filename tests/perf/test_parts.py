@@ -18,6 +18,8 @@ def row(arm: str, baseline: str, placed: int, in_use: float) -> dict[str, object
         "pods_per_second": 100.0,
         "ratio": None if arm == baseline else 0.98,
         "ratio_least": None if arm == baseline else 0.95,
+        "overall_per_second": 80.0,
+        "overall_ratio": None if arm == baseline else 0.9,
         "wait_p50_ms": 10.0,
         "wait_p99_ms": 20.0,
         "opened_dollars": 1.0,
@@ -66,3 +68,13 @@ def test_the_section_of_throughput_shows_every_arm_of_every_size() -> None:
     assert section.tables[0].rows[1][1:5] == ("398 of 400", "100", "0.98", "0.95")
     ratios = section.plots[0].figure
     assert [trace["name"] for trace in ratios["data"]] == ["narrow"]
+
+
+def test_channels_are_a_table_where_they_were_measured() -> None:
+    found = by_arm([row("stock", "stock", 400, 50.0), row("gates", "stock", 398, 41.0)])
+
+    section = THROUGHPUT.section({"sizes": {"500": found}, "channels": {"500/60": found}})
+
+    assert section.tables[1].rows[1] == ("500/60 / gates", "398 of 400", "80", "0.90", "10", "20", "1.00", "41.00")
+    assert len(THROUGHPUT.section({"sizes": {"500": found}, "channels": {}}).tables) == 1
+    assert len(THROUGHPUT.section({"sizes": {"500": found}}).tables) == 1
