@@ -13,7 +13,7 @@ from perf.throughput.arms import CHANNELS, arms_named
 from perf.throughput.summary import summary
 
 _SIZES: Final[tuple[int, ...]] = (100, 500, 1000, 5000)
-_BURSTS: Final = ((100, 200), (500, 60), (500, 800))
+_BURSTS: Final = ((100, 100), (500, 500))
 """Nodes, and pods that come while the scheduler runs: what a gate holds back, a backlog holds back anyway."""
 _SHORT_SIZES: Final[tuple[int, ...]] = (500,)
 

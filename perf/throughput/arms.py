@@ -57,6 +57,7 @@ ARMS: Final = {
         Arm("nominate-all", ALL, "prioritize", _NOMINATE),
         Arm("gates", SAMPLED, "narrow", _GATES, gated=True),
         Arm("gates-all", ALL, "narrow", _GATES, gated=True),
+        Arm("gates-2s", SAMPLED, "narrow", (*_GATES, "--gate-seconds=2"), gated=True),
         Arm("greedy", SAMPLED, "narrow", ("--planner=false",)),
         Arm("greedy-all", ALL, "narrow", ("--planner=false",)),
     )
