@@ -30,7 +30,7 @@ class ByClass:
         self.risk: Risk = declared(wclass, cost)
         count = len(usage.names)
         self._learner = Learner(usage)
-        self.levels = Levels.start(count, *start_levels(wclass))
+        self.levels = Levels.start(count, *start_levels(wclass, cost))
         self._cpu, self._memory = np.full(count, np.nan), np.full(count, np.nan)
         self._changed = np.full((2, count), -1000, dtype=np.int64)
         self._usual = np.full(count, np.nan)

@@ -142,7 +142,7 @@ def _judge(sketches: OpenSketches, cases: Sequence[_Case]) -> None:
     """Hold the days against what stood, by class and place on the frontier; learn the levels and add up what was achieved."""
     groups: dict[tuple[str, Cost | None], list[_Case]] = {}
     for case in cases:
-        begin_calibration(case.learned, case.terms.wclass)
+        begin_calibration(case.learned, case.terms)
         standing = case.learned.standing
         if standing is not None and standing.day <= case.number and standing.class_name == case.terms.wclass.name:
             groups.setdefault((case.terms.wclass.name, case.terms.cost), []).append(case)
@@ -150,12 +150,12 @@ def _judge(sketches: OpenSketches, cases: Sequence[_Case]) -> None:
         _judge_alike(sketches, members, members[0].terms.risk)
 
 
-def begin_calibration(learned: Learned, wclass: WorkloadClass) -> None:
+def begin_calibration(learned: Learned, terms: Terms) -> None:
     """Start the levels anew where the container runs under another class than they were calibrated for."""
-    slow = learned.slow
-    if slow.level_class != wclass.name:
-        slow.level_cpu, slow.level_memory = start_levels(wclass)
-        slow.level_class, slow.judged, learned.standing = wclass.name, Judged(), None
+    slow, name = learned.slow, terms.wclass.name
+    if slow.level_class != name:
+        slow.level_cpu, slow.level_memory = start_levels(terms.wclass, terms.cost)
+        slow.level_class, slow.judged, learned.standing = name, Judged(), None
 
 
 def _judge_alike(sketches: OpenSketches, cases: Sequence[_Case], risk: Risk) -> None:

@@ -105,7 +105,7 @@ class FleetPass:
         rows_of: dict[tuple[str, Cost | None], tuple[Terms, list[int]]] = {}
         for row, view in enumerate(seen):
             case = by_key[view.tracked.key]
-            begin_calibration(view.learned, case.observed.wclass)
+            begin_calibration(view.learned, case.observed)
             for terms in case.allowed:
                 rows_of.setdefault((terms.wclass.name, terms.cost), (terms, []))[1].append(row)
         for terms, rows in rows_of.values():
@@ -185,7 +185,7 @@ def _is_guess(of: Estimate) -> bool:
 
 def _levels(terms: Terms, members: Sequence[tuple[Case, View]]) -> Levels:
     """The calibrated levels under the class that the pods run with, else those at which the class starts; half of it for each step back."""
-    starts = start_levels(terms.wclass)
+    starts = start_levels(terms.wclass, terms.cost)
     pairs = []
     for case, view in members:
         slow = view.learned.slow

@@ -39,6 +39,8 @@ class Point:
 
     risk: float
     verdict: Verdict
+    plan: Plan
+    """The requests themselves."""
 
     def as_json(self, resource: str) -> dict[str, Any]:
         """Risk and the measures of `cpu` or `memory`."""
@@ -103,12 +105,9 @@ def sweep(
                     plan[:, day] = memory_request(peak, average, risk)
         learner.observe(day)
     nothing = np.full(shape, np.nan)
+    of_cpu = [Plan(requests, nothing, nothing) for requests in cpu]
+    of_memory = [Plan(nothing, requests, requests) for requests in memory]
     return Frontier(
-        tuple(
-            Point(r, judge(usage, Plan(plan, nothing, nothing), learn_days)) for r, plan in zip(risks, cpu, strict=True)
-        ),
-        tuple(
-            Point(r, judge(usage, Plan(nothing, plan, plan), learn_days))
-            for r, plan in zip(breach_risks, memory, strict=True)
-        ),
+        tuple(Point(r, judge(usage, plan, learn_days), plan) for r, plan in zip(risks, of_cpu, strict=True)),
+        tuple(Point(r, judge(usage, plan, learn_days), plan) for r, plan in zip(breach_risks, of_memory, strict=True)),
     )

@@ -12,7 +12,7 @@ from recommender.amounts import DAY_S
 from recommender.checkpointing import INCIDENTS, Checkpointer, incidents_of
 from recommender.closing import close_day, close_run, runs_due
 from recommender.feeding import Dropped, Feeder
-from recommender.fleet import Fleet
+from recommender.fleet import GRACE_S, Fleet
 from recommender.intake import Intake
 from recommender.observation import Incident, UsageSample, UsageSource
 from recommender.pod_index import PodIndex
@@ -188,10 +188,13 @@ class Learning:
         since_s = (now_s // DAY_S - self._settings.back_fill_days) * DAY_S
         if self._settings.back_fill_days == 0 or any(self.fleet.at(int(row)).days for row in self.fleet.rows()):
             return
+        asked = {row: dict(self.fleet.at(row).slow.targets) for row, _, _ in self.fleet.by_row()}
         async for batch in self._source.back_fill(since_s, now_s):
             newest = max((sample.t_s for sample in batch), default=0)
             await self._take(batch, now_s)
-            await self._close(newest)
+            await self._close(newest, past=True)
+        for row, _, _ in self.fleet.by_row():  # nobody followed what was rehearsed: steps start from what the pods have
+            self.fleet.at(row).slow.targets = asked.get(row, {})
 
     async def _poll(self) -> None:
         """Look at usage, learn it, and close what is over."""
@@ -227,8 +230,12 @@ class Learning:
         for _ in self._feeder.slices(admission.samples, now_s):
             await asyncio.sleep(0)
 
-    async def _close(self, now_s: int) -> None:
-        """Close the runs and days that are over, and have all sized after a day."""
+    async def _close(self, now_s: int, *, past: bool = False) -> None:
+        """Close the runs and days that are over, and have all sized after a day.
+
+        Of the past each day is sized for as it would have been, so that the next one can be judged: the first profile written
+        has a calibration and an achieved risk.
+        """
         for key, pod in runs_due(self.fleet, self._index.alive, self._index.preparing, now_s):
             close_run(self.fleet, key, pod, self._sizer.terms_of, now_s)
             self._metrics.runs_closed.inc()
@@ -238,6 +245,8 @@ class Learning:
             self._intake.close_before((day + 1) * DAY_S)
             self._metrics.days_closed.inc()
             log.info("closed day %d of %d containers", day, self.fleet.containers)
+            if past:
+                await self._sizer.rehearse((day + 1) * DAY_S + GRACE_S)
             self._day_closed.set()
         self.fleet.starts.forget_before(now_s - _STALE_STARTS_S)
         if self._steps.due(now_s):

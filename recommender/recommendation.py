@@ -94,16 +94,14 @@ def recommend(
     for (name, cost), group in groupby(ordered, key=lambda s: (s.class_name, s.cost)):
         members = list(group)
         for start in range(0, len(members), CHUNK):
-            yield from _chunk(
-                members[start : start + CHUNK], today, classes[name], declared(classes[name], cost), prices
-            )
+            yield from _chunk(members[start : start + CHUNK], today, classes[name], cost, prices)
 
 
 def _chunk(
-    subjects: Sequence[Subject], today: int, wclass: WorkloadClass, risk: Risk, prices: Prices
+    subjects: Sequence[Subject], today: int, wclass: WorkloadClass, cost: Cost | None, prices: Prices
 ) -> Iterator[Recommendation]:
-    of = window([subject.history for subject in subjects], today)
-    start_cpu, start_memory = start_levels(wclass)
+    of, risk = window([subject.history for subject in subjects], today), declared(wclass, cost)
+    start_cpu, start_memory = start_levels(wclass, cost)
     levels = Levels(
         np.array([start_cpu if s.cpu_level is None else s.cpu_level for s in subjects]),
         np.array([start_memory if s.memory_level is None else s.memory_level for s in subjects]),

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Final
 
 from recommender.amounts import DAY_S
@@ -115,6 +116,13 @@ class Sizer:
         await self._size(list(self._fleet.workloads.values()), "all")
         self._metrics.pass_at.set(self._clock())
         self._report_risks()
+
+    async def rehearse(self, now_s: int) -> None:
+        """A pass over the past as of `now_s`: nothing is written, but the day that begins is judged by it when it is closed."""
+        cases = [self._case(tracked, now_s) for tracked in self._fleet.workloads.values()]
+        observed = [replace(case, allowed=(case.observed,)) for case in cases]
+        for _ in FleetPass(self._fleet, Peers(self._fleet), self._prices, now_s).run(observed):
+            await asyncio.sleep(0)
 
     async def size_urgent(self) -> None:
         """A pass over those that do not wait: new, hit by an incident, or not written yet."""

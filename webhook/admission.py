@@ -10,7 +10,7 @@ from stowplan.model.keys import CLASS_REVISION, DECISION, WHY
 from stowplan.model.quantity import QuantityError
 from stowplan.model.reasons import Outcome, Reason
 from stowplan.model.resources import parse_amounts
-from webhook.autoscalers import NO_SCALING
+from webhook.autoscalers import NO_SCALING, NO_VERTICAL
 from webhook.capping import cap_requests
 from webhook.containers import (
     Container,
@@ -145,7 +145,7 @@ def _read(
         policy=policy,
         ranges=state.limit_ranges.get(namespace, ()),
         scaling=state.scaling.get(workload.key, NO_SCALING),
-        vertical=state.verticals.get(workload.key, ""),
+        vertical=state.verticals.get(workload.key, NO_VERTICAL),
         node_shapes=state.node_shapes,
         overhead=parse_amounts(base["spec"].get("overhead")),
         limits_counted=limits_counted(quotas),

@@ -53,6 +53,43 @@ class Scaling:
 NO_SCALING: Final = Scaling()
 
 
+class VerticalAutoscaler(msgspec.Struct, frozen=True, gc=False):
+    """A VerticalPodAutoscaler that applies what it recommends."""
+
+    name: str
+    of_containers: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    """(container, resources) where its policy names the container."""
+    of_others: tuple[str, ...] = COMPUTE
+    """Resources of all other containers that it sizes."""
+
+    def controls(self, resource: str, container: Container) -> bool:
+        """Whether it sizes the resource of the container."""
+        return resource in next((found for name, found in self.of_containers if name == container.name), self.of_others)
+
+
+@dataclass(frozen=True, slots=True)
+class Vertical:
+    """All VerticalPodAutoscalers of one workload."""
+
+    autoscalers: tuple[VerticalAutoscaler, ...] = ()
+
+    def controlled(self, container: Container) -> dict[str, str]:
+        """The resources of the container that one of them sizes, with its name."""
+        return {
+            resource: autoscaler.name
+            for resource in COMPUTE
+            for autoscaler in reversed(self.autoscalers)
+            if autoscaler.controls(resource, container)
+        }
+
+
+NO_VERTICAL: Final = Vertical()
+
+
+_ALL: Final = "*"
+"""The container name of a policy for all containers that no other policy names."""
+
+
 class _Meta(msgspec.Struct):
     name: str
     namespace: str = ""
@@ -95,9 +132,28 @@ class _UpdatePolicy(msgspec.Struct, rename="camel"):
     update_mode: str | None = None
 
 
+class _ContainerPolicy(msgspec.Struct, rename="camel"):
+    container_name: str = _ALL
+    mode: str | None = None
+    controlled_resources: tuple[str, ...] | None = None
+
+    @property
+    def controlled(self) -> tuple[str, ...]:
+        """What is sized: nothing in mode Off, CPU and memory where the policy does not say."""
+        if self.mode == "Off":
+            return ()
+        named = COMPUTE if self.controlled_resources is None else self.controlled_resources
+        return tuple(resource for resource in COMPUTE if resource in named)
+
+
+class _ResourcePolicy(msgspec.Struct, rename="camel"):
+    container_policies: tuple[_ContainerPolicy, ...] | None = None
+
+
 class _VerticalSpec(msgspec.Struct, rename="camel"):
     target_ref: _Reference | None = None
     update_policy: _UpdatePolicy | None = None
+    resource_policy: _ResourcePolicy | None = None
 
 
 class _Vertical(msgspec.Struct):
@@ -131,8 +187,11 @@ def project_horizontal(raw: bytes | msgspec.Raw) -> Targeted[HorizontalAutoscale
     return _targeted(meta, spec.scale_target_ref, value)
 
 
-def project_vertical(raw: bytes | msgspec.Raw) -> Targeted[str] | None:
-    """The name of a VerticalPodAutoscaler (autoscaling.k8s.io/v1); None where it only recommends (`updateMode: Off`).
+def project_vertical(raw: bytes | msgspec.Raw) -> Targeted[VerticalAutoscaler] | None:
+    """A VerticalPodAutoscaler (autoscaling.k8s.io/v1); None where it only recommends (`updateMode: Off`).
+
+    Which containers and resources it sizes is read as its admission controller reads it (`GetContainerResourcePolicy` in
+    vertical-pod-autoscaler/pkg/utils/vpa): the policy that names the container, else the one for `*`, else CPU and memory.
 
     Raises:
         msgspec.DecodeError: no VerticalPodAutoscaler.
@@ -141,7 +200,11 @@ def project_vertical(raw: bytes | msgspec.Raw) -> Targeted[str] | None:
     policy, target = found.spec.update_policy, found.spec.target_ref
     if target is None or (policy is not None and policy.update_mode == "Off"):
         return None
-    return _targeted(found.metadata, target, found.metadata.name)
+    resources = found.spec.resource_policy
+    policies = (resources.container_policies or ()) if resources is not None else ()
+    named = tuple((p.container_name, p.controlled) for p in policies if p.container_name != _ALL)
+    others = next((p.controlled for p in policies if p.container_name == _ALL), COMPUTE)
+    return _targeted(found.metadata, target, VerticalAutoscaler(found.metadata.name, named, others))
 
 
 def scaling_of(autoscalers: tuple[HorizontalAutoscaler, ...]) -> Scaling:
@@ -149,9 +212,9 @@ def scaling_of(autoscalers: tuple[HorizontalAutoscaler, ...]) -> Scaling:
     return Scaling(autoscalers)
 
 
-def first_name(names: tuple[str, ...]) -> str:
-    """The name that is told where there are several."""
-    return names[0]
+def vertical_of(autoscalers: tuple[VerticalAutoscaler, ...]) -> Vertical:
+    """All of one workload."""
+    return Vertical(autoscalers)
 
 
 def _divides(metric: _ResourceMetric) -> bool:

@@ -18,10 +18,11 @@ from stowplan.model.workload import WorkloadKey
 from webhook.admission import decide
 from webhook.autoscalers import (
     HorizontalAutoscaler,
-    first_name,
+    VerticalAutoscaler,
     project_horizontal,
     project_vertical,
     scaling_of,
+    vertical_of,
 )
 from webhook.containers import PodError, check_shape, read_containers
 from webhook.documents import Document, read_files
@@ -107,7 +108,7 @@ def read_state(paths: Iterable[str], standard_input: str = "") -> ClusterState:
         zones=len(zones) or ASSUMED_ZONES,
         node_shapes=largest(node.shape for node in nodes),
         scaling=_by_target(found["HorizontalPodAutoscaler"], scaling_of),
-        verticals=_by_target(found["VerticalPodAutoscaler"], first_name),
+        verticals=_by_target(found["VerticalPodAutoscaler"], vertical_of),
     )
 
 
@@ -220,7 +221,7 @@ def _horizontal(obj: Mapping[str, Any]) -> Targeted[HorizontalAutoscaler] | None
     return project_horizontal(_in_a_namespace(obj))
 
 
-def _vertical(obj: Mapping[str, Any]) -> Targeted[str] | None:
+def _vertical(obj: Mapping[str, Any]) -> Targeted[VerticalAutoscaler] | None:
     return project_vertical(_in_a_namespace(obj))
 
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from stowplan.model.quantity import format_bytes
 from stowplan.model.reasons import Reason
 from stowplan.model.workload_class import Explicit, Shape, WorkloadClass, WorkloadPolicy
-from webhook.autoscalers import Scaling
-from webhook.containers import Container, Role
+from webhook.autoscalers import Scaling, Vertical
+from webhook.containers import COMPUTE, Container, Role
 from webhook.intent import ContainerPolicy, Intent, Keep, Scaled
 from webhook.limit_range import LimitRange
 from webhook.node_room import NodeShape
@@ -30,8 +30,8 @@ class Terms:
     ranges: tuple[LimitRange, ...]
     scaling: Scaling
     """HorizontalPodAutoscalers of the workload that divide by requests."""
-    vertical: str
-    """The VerticalPodAutoscaler that sizes the workload, empty where there is none."""
+    vertical: Vertical
+    """VerticalPodAutoscalers of the workload that apply what they recommend."""
     node_shapes: tuple[NodeShape, ...]
     """The largest nodes."""
     overhead: Mapping[str, int]
@@ -77,19 +77,36 @@ class Sizing:
 
 def choose(container: Container, terms: Terms) -> Sizing:
     """The size of a container before capping, by precedence."""
-    intent, workload_class = terms.intent, terms.workload_class
     if _fixed(container, terms):
         return Sizing(container, Reason.FIXED_BY_USER)
-    if terms.vertical:
-        note = f"the VerticalPodAutoscaler {terms.vertical} sizes it"
+    left = terms.vertical.controlled(container)
+    if len(left) == len(COMPUTE):
+        note = f"the VerticalPodAutoscaler {left[COMPUTE[0]]} sizes it"
         return Sizing(container, Reason.VPA_PRESENT, limited_by={Reason.VPA_PRESENT}, notes=[note])
+    sizing = _without_vertical(container, terms, left)
+    if left:
+        sizing.limited_by.add(Reason.VPA_PRESENT)
+        sizing.notes += [f"{resource} left to the VerticalPodAutoscaler {name}" for resource, name in left.items()]
+    return sizing
+
+
+def _without_vertical(container: Container, terms: Terms, left: Mapping[str, str]) -> Sizing:
+    """The size of a container whose resources `left` are somebody else's."""
+    intent, workload_class = terms.intent, terms.workload_class
     if intent.named_size is not None and container.role is Role.MAIN:
         named = from_table(intent.named_size, intent.shape or Shape.GENERAL, Reason.NAMED_SIZE, "named size")
+        named = replace(named, target=_without(named.target, left))
         return Sizing(container, Reason.NAMED_SIZE, dict(named.target), ideal=dict(named.target), recommendation=named)
     found = terms.recommender.recommend(terms.workload, container, workload_class)
     if found is None:
         return Sizing(container, Reason.EXPLICIT_RESPECTED)
+    if left:  # what the others' resources would save is not ours to tell
+        found = replace(found, target=_without(found.target, left), saving_micro_usd_per_hour=0)
     return _by_recommendation(container, found, terms)
+
+
+def _without(target: Mapping[str, int], left: Mapping[str, str]) -> dict[str, int]:
+    return {resource: amount for resource, amount in target.items() if resource not in left}
 
 
 def _by_recommendation(container: Container, found: Recommendation, terms: Terms) -> Sizing:

@@ -9,7 +9,7 @@ from typing import Any, Final
 from stowplan.model.builtin_classes import BUILTIN_CLASSES, PRIORITY_CLASSES
 from stowplan.model.workload import ControllerOf, WorkloadKey, nothing_seen
 from stowplan.model.workload_class import WorkloadClass, WorkloadPolicy
-from webhook.autoscalers import Scaling
+from webhook.autoscalers import Scaling, Vertical
 from webhook.limit_range import LimitRange
 from webhook.node_room import NodeShape
 from webhook.profiles import LearnedProfile
@@ -56,8 +56,8 @@ class ClusterState:
     """The largest nodes; empty where none is known or larger ones can come."""
     scaling: Mapping[WorkloadKey, Scaling] = field(default_factory=dict)
     """HorizontalPodAutoscalers that divide by requests, by the workload that they scale."""
-    verticals: Mapping[WorkloadKey, str] = field(default_factory=dict)
-    """Names of VerticalPodAutoscalers that size pods, by workload."""
+    verticals: Mapping[WorkloadKey, Vertical] = field(default_factory=dict)
+    """VerticalPodAutoscalers that apply what they recommend, by the workload that they size."""
     profiles: Mapping[WorkloadKey, LearnedProfile] = field(default_factory=dict)
     """By workload."""
     now_s: int = 0

@@ -38,10 +38,12 @@ from stowplan.model.workload_class import WorkloadClass, WorkloadPolicy
 from webhook.autoscalers import (
     HorizontalAutoscaler,
     Scaling,
-    first_name,
+    Vertical,
+    VerticalAutoscaler,
     project_horizontal,
     project_vertical,
     scaling_of,
+    vertical_of,
 )
 from webhook.limit_range import LimitRange, parse_limit_range
 from webhook.owners import LinkedOwners, Owner, project_linked_owner
@@ -110,7 +112,7 @@ class ClusterFeed:
         self._gate_lease = RenewedLease(clock)
         self._profiles = PerTarget[LearnedProfile, LearnedProfile](latest)
         self._scaling = PerTarget[HorizontalAutoscaler, Scaling](scaling_of)
-        self._verticals = PerTarget[str, str](first_name)
+        self._verticals = PerTarget[VerticalAutoscaler, Vertical](vertical_of)
         self._custom: dict[Resource, Reflector[Any]] = {
             WORKLOAD_CLASSES: self._reflect(WORKLOAD_CLASSES, project_with(parse_workload_class), self._classes),
             WORKLOAD_POLICIES: self._reflect(WORKLOAD_POLICIES, project_with(parse_workload_policy), self._policies),

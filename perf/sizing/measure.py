@@ -10,13 +10,15 @@ from typing import Any, Final
 import numpy as np
 import polars as pl
 
+from perf.sizing import causal
 from perf.sizing.converters import bitbrains, crane, online_boutique
 from perf.sizing.oracle import Hindsight, hindsight, least_cores, least_memory_by_rule
 from perf.sizing.targets import best_price, cpu_target, memory_target
+from perf.sizing.uncertainty import cells, interval
 from recommender.amounts import Floats
 from recommender.by_class import ByClass
 from recommender.frontier import Frontier, sweep
-from recommender.judge import Verdict, judge
+from recommender.judge import Plan, Verdict, judge
 from recommender.replay import replay
 from recommender.report import calibration
 from recommender.strategies import strategy
@@ -74,12 +76,14 @@ def until(usage: Usage, days: int) -> Usage:
     )
 
 
+def plans(trace: Trace, names: tuple[str, ...] = BASELINES) -> dict[str, Plan]:
+    """What the baselines request."""
+    return {name: replay(trace.usage, strategy(name, trace.usage), trace.learn_days) for name in names}
+
+
 def verdicts(trace: Trace, names: tuple[str, ...] = BASELINES) -> dict[str, Verdict]:
     """Baselines on the judged days."""
-    return {
-        name: judge(trace.usage, replay(trace.usage, strategy(name, trace.usage), trace.learn_days), trace.learn_days)
-        for name in names
-    }
+    return {name: judge(trace.usage, plan, trace.learn_days) for name, plan in plans(trace, names).items()}
 
 
 def chosen_prices(tuning: Trace) -> dict[str, float]:
@@ -91,8 +95,8 @@ def chosen_prices(tuning: Trace) -> dict[str, float]:
 
 
 def compare(trace: Trace, prices: dict[str, float]) -> dict[str, Any]:
-    """Targets of one trace against each baseline, with the bounds of hindsight and the frontiers themselves."""
-    baselines = verdicts(trace)
+    """Targets of one trace against each baseline, with their intervals, the bounds of hindsight and the frontiers themselves."""
+    baselines = plans(trace)
     memory = sweep(trace.usage, trace.learn_days, risks=()).memory
     frontiers = {
         price: Frontier(sweep(trace.usage, trace.learn_days, breach_risks=(), overrun_price=price).cpu, memory)
@@ -102,13 +106,16 @@ def compare(trace: Trace, prices: dict[str, float]) -> dict[str, Any]:
         "one request": hindsight(trace.usage, trace.learn_days, each_day=False),
         "each day": hindsight(trace.usage, trace.learn_days, each_day=True),
     }
+    judged, rules = causal.family(trace.usage, trace.learn_days)
     with_memory = bool(np.isfinite(trace.usage.memory).any())
     result: dict[str, Any] = {}
-    for name, verdict in baselines.items():
-        frontier = frontiers[prices[name]]
+    for name, plan in baselines.items():
+        verdict, frontier = judge(trace.usage, plan, trace.learn_days), frontiers[prices[name]]
         result[name] = {
             "overrun_price": prices[name],
             "cpu": cpu_target(frontier.cpu, verdict),
+            "cpu_uncertainty": _uncertainty(trace, frontier, plan),
+            "best_rule_in_hindsight": causal.best(judged, rules, plan.cpu[:, trace.learn_days :]),
             "hindsight_saving": {kind: _at_most(of, verdict) for kind, of in known.items()},
             "memory": memory_target(frontier.memory, verdict) if with_memory else None,
             "memory_rule_saving": _by_rule(trace, verdict, known["each day"].hours) if with_memory else None,
@@ -116,6 +123,11 @@ def compare(trace: Trace, prices: dict[str, float]) -> dict[str, Any]:
             "frontier": frontier.as_json(),
         }
     return result
+
+
+def _uncertainty(trace: Trace, frontier: Frontier, baseline: Plan) -> dict[str, Any]:
+    ours = [cells(trace.usage, point.plan.cpu, trace.learn_days) for point in frontier.cpu]
+    return interval(ours, cells(trace.usage, baseline.cpu, trace.learn_days))
 
 
 def _at_most(of: Hindsight, verdict: Verdict) -> dict[str, float]:

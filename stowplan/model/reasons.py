@@ -59,7 +59,7 @@ class Reason(StrEnum):
     HPA_HELD = "HPAHeld"
     """A HorizontalPodAutoscaler divides by this request: it stays as the template has it."""
     VPA_PRESENT = "VPAPresent"
-    """A VerticalPodAutoscaler sizes the workload: stowplan leaves its sizes alone."""
+    """A VerticalPodAutoscaler sizes the workload: stowplan leaves the resources that it controls alone."""
     REGRESSION_HALT = "RegressionHalt"
     """Something got worse since a size was applied: the user's numbers stand, the rest is sized with more care."""
     HEAP_FLOOR = "HeapFloor"

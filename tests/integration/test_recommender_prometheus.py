@@ -135,6 +135,9 @@ def test_the_past_is_learned_on_the_first_start_and_never_again(shop: Shop) -> N
         assert (profile.kind, profile.observed_class, server.name) == ("Pod", "standard", "server")
         assert profile.history_hours == 24 * server.days >= 24 * 13
         assert server.confidence is not Confidence.LOW
+        # two days are learned before a recommendation stands; the profile was written with the risk of those after
+        assert profile.risk is not None
+        assert profile.risk.days >= server.days - 3
         assert server.source in (Source.USAGE, Source.STAFFING)
         recording = shop.recordings[pod]
         # the class's formulas: never below mean use, and the head-room of peaks on memory

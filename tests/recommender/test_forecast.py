@@ -74,7 +74,7 @@ def test_a_container_without_a_day_has_no_request() -> None:
     assert np.isnan(forecast.percentile(made, 0.9)[0])
 
 
-def test_a_prior_takes_part_by_its_weight() -> None:
+def test_imagined_use_takes_part_by_its_weight() -> None:
     seen = window([history([100.0])], MONDAY)
     weights = np.zeros((1, 56))
     weights[0, -1] = 3.0

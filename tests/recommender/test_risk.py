@@ -31,6 +31,14 @@ def test_a_class_of_ones_own_declares_its_own_risk_and_starts_as_careful_as_its_
     assert start_levels(dataclasses.replace(own, tier=9)) == start_levels(BUILTIN_CLASSES["batch"])
 
 
+def test_no_container_starts_with_more_breach_days_than_a_tenth() -> None:
+    # dev declares 12 % of days: 0.1 / 0.12; standard with 8 % declares 16 % at `save`: 0.1 / 0.16
+    own = dataclasses.replace(STANDARD, risk=DeclaredRisk(6, 8, 8))
+    assert start_levels(BUILTIN_CLASSES["dev"])[1] == pytest.approx(0.1 / 0.12)
+    assert start_levels(own)[1] == 1.0
+    assert start_levels(own, Cost.SAVE)[1] == pytest.approx(0.1 / 0.16)
+
+
 def test_the_knob_doubles_or_halves_the_risk_per_setting() -> None:
     assert declared(STANDARD, Cost.BALANCED) == declared(STANDARD)
     assert declared(STANDARD, Cost.SAVE).overrun == pytest.approx(2 * 0.06)

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from recommender import forecast, peaks
 from recommender.history import History, sketch, window
+from recommender.prior import POINTS, prior_use
 from recommender.unseen import FACTORS, LARGEST, unseen_share, unseen_use
 from tests.support.usage import MONDAY
 
@@ -63,3 +64,12 @@ def test_more_days_of_the_same_never_ask_for_more(days: int, risk: float) -> Non
         for n in (days, days + 1)
     )
     assert more <= fewer
+
+
+def test_peers_count_a_quarter_of_the_first_day_and_halve_with_each_day_more() -> None:
+    of = window([steady(1), steady(2), steady(4), History()], MONDAY)
+    weights = np.where(of.known, 2.0, 0.0)
+    use, more = prior_use(of, weights)
+    assert use.shape == more.shape == (4, POINTS)
+    # of two per day: 0.25 x 2, then 0.125 x 2, then 0.03125 x 2; who has no day of its own has the peers' alone
+    assert more.sum(axis=1).tolist() == pytest.approx([0.5, 0.25, 0.0625, 1.0])

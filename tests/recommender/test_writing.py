@@ -141,6 +141,34 @@ async def test_a_new_workload_is_written_at_once_and_then_only_when_it_changes()
     assert rig.profile().replicas == 2
 
 
+def _quiet(_second: int) -> float:
+    return 400.0
+
+
+def _busy_afternoon(second: int) -> float:
+    """Half of the day far above all that was seen before."""
+    return 4000.0 if second > 43_200 else 400.0
+
+
+async def test_a_past_that_was_rehearsed_is_judged_before_the_first_profile_is_written() -> None:
+    rig = Rig()
+    rig.sees(pod())
+    for day in range(DAY - 6, DAY):
+        use = _busy_afternoon if day == DAY - 1 else _quiet
+        feeder(rig.fleet).take(day_of(use, day=day), (day + 1) * 86_400)
+        for _ in close_day(rig.fleet, day, rig.sizer.terms_of, (day + 1) * 86_400 + GRACE_S):
+            pass
+        await rig.sizer.rehearse((day + 1) * 86_400 + GRACE_S)
+    assert rig.writes() == []
+
+    await rig.sizer.size_all()
+    risk = rig.profile().risk
+    assert risk is not None
+    assert risk.days == 5  # nothing stood on the first day
+    assert risk.achieved.overrun == pytest.approx(1_000_000 * 0.5 / 5, rel=0.01)
+    assert rig.fleet.at(0).slow.level_cpu < 0.03  # that is more than declared: tighter than standard starts
+
+
 async def test_a_profile_that_says_the_same_is_renewed_before_the_webhook_takes_it_for_abandoned() -> None:
     rig = Rig()
     rig.sees(pod())

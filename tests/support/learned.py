@@ -22,7 +22,8 @@ from stowplan.model.profile import (
 from stowplan.model.workload import WorkloadKey
 from stowplan.model.workload_class import Cost
 from tests.support.pods import GIB, MIB, NAMESPACE, clusters
-from webhook.autoscalers import HorizontalAutoscaler, Scaling
+from webhook.autoscalers import HorizontalAutoscaler, Scaling, Vertical, VerticalAutoscaler, vertical_of
+from webhook.containers import COMPUTE
 from webhook.node_room import largest
 from webhook.profiles import LearnedProfile, learned_from
 from webhook.state import ClusterState
@@ -128,9 +129,17 @@ def learned_clusters(draw: st.DrawFn) -> ClusterState:
         profiles=stored(*known),
         now_s=NOW_S,
         scaling={WorkloadKey(NAMESPACE, kind, name): draw(scalings()) for kind, name in draw(some)},
-        verticals={WorkloadKey(NAMESPACE, kind, name): "vpa" for kind, name in draw(some)[:1]},
+        verticals={WorkloadKey(NAMESPACE, kind, name): draw(verticals()) for kind, name in draw(some)[:1]},
         node_shapes=largest(draw(st.lists(st.sampled_from([(500, GIB), (4000, 8 * GIB), (2000, 64 * GIB)])))),
     )
+
+
+@st.composite
+def verticals(draw: st.DrawFn) -> Vertical:
+    """A VerticalPodAutoscaler of any resources, other ones of single containers."""
+    some = st.sampled_from([(), ("cpu",), ("memory",), COMPUTE])
+    single = draw(st.dictionaries(st.sampled_from(["c0", "c1", "i0"]), some))
+    return vertical_of((VerticalAutoscaler("vpa", tuple(single.items()), draw(some)),))
 
 
 @st.composite

@@ -13,7 +13,15 @@ from stowplan.model.keys import DECISION
 from stowplan.model.reasons import Outcome, Reason
 from tests.support.learned import NOW_S, profile, recommended, stored
 from tests.support.pods import NAMESPACE, admit, cluster, container, pod, resources
-from webhook.autoscalers import HorizontalAutoscaler, project_horizontal, project_vertical, scaling_of
+from webhook.autoscalers import (
+    HorizontalAutoscaler,
+    VerticalAutoscaler,
+    project_horizontal,
+    project_vertical,
+    scaling_of,
+    vertical_of,
+)
+from webhook.containers import read_containers
 from webhook.state import ClusterState
 
 _KEY = (NAMESPACE, "Deployment", "web")
@@ -34,11 +42,13 @@ def horizontal(*metrics: dict[str, Any], **spec: Any) -> dict[str, Any]:
     return {"metadata": {"name": "web-hpa", "namespace": NAMESPACE}, "spec": full}
 
 
-def vertical(mode: str | None) -> dict[str, Any]:
+def vertical(mode: str | None, *policies: dict[str, Any]) -> dict[str, Any]:
     """A VerticalPodAutoscaler of the Deployment `web`."""
     spec: dict[str, Any] = {"targetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "web"}}
     if mode is not None:
         spec["updatePolicy"] = {"updateMode": mode}
+    if policies:
+        spec["resourcePolicy"] = {"containerPolicies": list(policies)}
     return {"metadata": {"name": "web-vpa", "namespace": NAMESPACE}, "spec": spec}
 
 
@@ -178,7 +188,7 @@ def test_a_change_that_is_allowed_tells_the_replicas(replicas: int | None, expec
 def test_a_vertical_autoscaler_gets_all_sizes(mode: str | None) -> None:
     found = project_vertical(msgspec.json.encode(vertical(mode)))
     assert found is not None
-    state = cluster(verticals={found.target: found.value}, profiles=stored(profile()), now_s=NOW_S)
+    state = cluster(verticals={found.target: vertical_of((found.value,))}, profiles=stored(profile()), now_s=NOW_S)
 
     verdict = admit(web(labels={"stowplan.dev/size": "l"}), state)
 
@@ -187,6 +197,65 @@ def test_a_vertical_autoscaler_gets_all_sizes(mode: str | None) -> None:
     # everything but the sizes is still decided
     assert verdict.pod is not None
     assert verdict.pod["spec"]["priorityClassName"] == "stowplan-standard"
+
+
+def vertically(*policies: dict[str, Any]) -> ClusterState:
+    """A cluster that knows profile and VerticalPodAutoscaler of `web`."""
+    found = project_vertical(msgspec.json.encode(vertical("Auto", *policies)))
+    assert found is not None
+    known = {"profiles": stored(profile(recommended(), recommended("mesh", 40))), "now_s": NOW_S}
+    return cluster(verticals={found.target: vertical_of((found.value,))}, **known)
+
+
+def test_a_resource_that_the_vertical_autoscaler_does_not_control_is_sized() -> None:
+    state = vertically({"containerName": "*", "controlledResources": ["memory"]})
+    verdict = admit(web(), state)
+
+    assert resources(verdict) == {"requests": {"cpu": "150m"}}
+    assert "memory left to the VerticalPodAutoscaler web-vpa" in verdict.why
+    assert "VPAPresent" in record_of(verdict)["limitedBy"]
+
+    written = admit(web(container(requests=_OWN), labels=_CONSENT), state)
+    assert resources(written)["requests"] == {"cpu": "150m", "memory": "7Gi"}
+    named = admit(web(labels={"stowplan.dev/size": "l"}), state)
+    assert set(resources(named)["requests"]) == {"cpu"}
+
+
+def test_a_container_that_the_vertical_autoscaler_leaves_out_is_sized_whole() -> None:
+    # a policy that names the container comes before the one for all others
+    state = vertically({"containerName": "*", "mode": "Auto"}, {"containerName": "mesh", "mode": "Off"})
+    verdict = admit(web(container(), container("mesh")), state)
+
+    assert resources(verdict) == {}
+    assert resources(verdict, 1)["requests"]["cpu"] == "40m"
+
+
+@pytest.mark.parametrize(
+    ("policies", "left"),
+    [
+        ([], {"cpu", "memory"}),
+        ([{"controlledResources": ["cpu"]}], {"cpu"}),  # no name: all containers
+        ([{"containerName": "other", "mode": "Off"}], {"cpu", "memory"}),
+        ([{"containerName": "app", "controlledResources": []}], set()),
+        ([{"containerName": "app", "controlledResources": ["memory", "nvidia.com/gpu"]}], {"memory"}),
+        ([{"containerName": "*", "mode": "Off"}, {"containerName": "app"}], {"cpu", "memory"}),
+    ],
+)
+def test_what_a_vertical_autoscaler_controls_is_read_as_it_reads_it(
+    policies: list[dict[str, Any]], left: set[str]
+) -> None:
+    found = project_vertical(msgspec.json.encode(vertical("Auto", *policies)))
+    assert found is not None
+    (app,) = read_containers(pod(container("app")))
+
+    assert set(vertical_of((found.value,)).controlled(app)) == left
+
+
+def test_of_several_vertical_autoscalers_each_has_what_it_controls_and_the_first_by_name_is_told() -> None:
+    cpu, both = VerticalAutoscaler("a", of_others=("cpu",)), VerticalAutoscaler("b")
+    (app,) = read_containers(pod(container("app")))
+
+    assert vertical_of((cpu, both)).controlled(app) == {"cpu": "a", "memory": "b"}
 
 
 def test_a_vertical_autoscaler_that_only_recommends_changes_nothing() -> None:
