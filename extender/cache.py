@@ -13,7 +13,7 @@ from operator import attrgetter
 from typing import Any, Final
 
 from extender.node_entry import NodeEntry, change
-from extender.owners import KINDS, OwnerKey, OwnerTable, Template
+from extender.owners import KINDS, OwnerKey, OwnerTable, Template, key_of
 from extender.snapshot import NodeInfo, Snapshot
 from stowplan.kube.projection import PodOwner
 from stowplan.model.keys import SCHEDULER_NAME
@@ -62,10 +62,15 @@ class Cache:
     def replace_nodes(self, nodes: Iterable[Node]) -> None:
         """The cluster's nodes are exactly these."""
         listed = {node.name: node for node in nodes}
-        for name in [n for n, entry in self._entries.items() if entry.node is not None and n not in listed]:
-            self.delete_node(name)
+        self.keep_nodes(listed)
         for node in listed.values():
             self.upsert_node(node)
+
+    def keep_nodes(self, names: Iterable[str]) -> None:
+        """All other nodes are gone."""
+        kept = set(names)
+        for name in [n for n, entry in self._entries.items() if entry.node is not None and n not in kept]:
+            self.delete_node(name)
 
     def upsert_node(self, node: Node) -> None:
         """The node is new or has changed. A heartbeat changes nothing that is kept, so it is no change."""
@@ -91,10 +96,15 @@ class Cache:
     def replace_pods(self, pods: Iterable[Pod]) -> None:
         """The cluster's pods are exactly these."""
         listed = {pod.uid: pod for pod in sorted(pods, key=attrgetter("created_s"))}
-        for uid in [uid for uid in self._pods if uid not in listed]:
-            self.delete_pod(uid)
+        self.keep_pods(listed)
         for pod in listed.values():
             self.upsert_pod(pod)
+
+    def keep_pods(self, uids: Iterable[str]) -> None:
+        """All other pods are gone."""
+        kept = set(uids)
+        for uid in [uid for uid in self._pods if uid not in kept]:
+            self.delete_pod(uid)
 
     def upsert_pod(self, pod: Pod) -> None:
         """The pod is new or has changed. A finished pod takes no room and is dropped."""
@@ -135,7 +145,7 @@ class Cache:
 
     def replace_owners(self, owners: Iterable[PodOwner], kind: str) -> bool:
         """The owners of this kind that want pods are exactly these. Whether that is news, as for all events of owners."""
-        listed = {_key(owner): owner.desired for owner in owners}
+        listed = {key_of(owner): owner.desired for owner in owners}
         known = self._owners.wanting(kind)
         with self._expecting():
             for key in known.keys() | listed.keys():
@@ -145,7 +155,7 @@ class Cache:
     def upsert_owner(self, owner: PodOwner) -> bool:
         """The owner is new or has changed. Whether that is news; it moves the generation only where it changes what is expected."""
         with self._expecting():
-            return self._owners.want(_key(owner), owner.desired)
+            return self._owners.want(key_of(owner), owner.desired)
 
     def delete_owner(self, namespace: str, owner_key: str) -> bool:
         """The owner (`Kind/name`) is gone or wants no pod any more. Whether that is news."""
@@ -237,7 +247,7 @@ class Cache:
         return [
             ("replace_namespaces", (dict(self._namespaces),)),
             ("replace_nodes", ([entry.node for entry in self._entries.values() if entry.node is not None],)),
-            *(("replace_owners", (self._wanting(kind), kind)) for kind in KINDS),
+            *(("replace_owners", (self._owners.said_to_want(kind), kind)) for kind in KINDS),
             ("replace_pods", (list(self._pods.values()),)),
             ("replace_templates", (self._owners.templates(),)),
             *(("observe", (what, found)) for what, found in self._observed.items()),
@@ -249,12 +259,6 @@ class Cache:
         self.snapshot()
         self.generation = generation
         self._snapshot = replace(self._snapshot, generation=generation)
-
-    # Inside
-
-    def _wanting(self, kind: str) -> list[PodOwner]:
-        owners = self._owners.wanting(kind)
-        return [PodOwner(space, kind, key.removeprefix(f"{kind}/"), count) for (space, key), count in owners.items()]
 
     @contextmanager
     def _expecting(self) -> Iterator[None]:
@@ -294,7 +298,3 @@ class Cache:
     def _forget_if_empty(self, name: str, entry: NodeEntry) -> None:
         if entry.node is None and not entry.residents:
             self._entries.pop(name, None)
-
-
-def _key(owner: PodOwner) -> OwnerKey:
-    return owner.namespace, f"{owner.kind}/{owner.name}"

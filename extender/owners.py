@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Final
 
+from stowplan.kube.projection import PodOwner
 from stowplan.model.pod import Pod, PodSignature
 
 OwnerKey = tuple[str, str]
@@ -92,6 +93,13 @@ class OwnerTable:
         prefix = f"{kind}/"
         return {k: owner.desired for k, owner in self._owners.items() if owner.desired and k[1].startswith(prefix)}
 
+    def said_to_want(self, kind: str) -> list[PodOwner]:
+        """The same as the events said it."""
+        prefix = f"{kind}/"
+        return [
+            PodOwner(space, kind, key.removeprefix(prefix), count) for (space, key), count in self.wanting(kind).items()
+        ]
+
     def pod_changed(self, old: Pod | None, new: Pod | None) -> None:
         """A pod has appeared (`old` is None), changed, or gone (`new` is None)."""
         before, after = _owner_of(old), _owner_of(new)
@@ -167,3 +175,8 @@ def _owner_of(pod: Pod | None) -> OwnerKey | None:
     if pod is None or pod.deleting or not pod.signature.owner_key.startswith(_TRACKED):
         return None
     return pod.signature.namespace, pod.signature.owner_key
+
+
+def key_of(owner: PodOwner) -> OwnerKey:
+    """The key of an owner as the API knows it."""
+    return owner.namespace, f"{owner.kind}/{owner.name}"

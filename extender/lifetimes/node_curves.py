@@ -8,16 +8,19 @@ expected to stay where the node is empty.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from extender.lifetimes.survival import BINS, WIDTHS, Floats, Ints
+from extender.lifetimes.standing import Floats, Ints
+from extender.lifetimes.survival import BINS, WIDTHS
 
 Curve = NDArray[np.float32]
 """The chance to stand in each bin of the time ahead. Half the size of doubles: a cluster has one for each owner on each node."""
+_AT_ONCE: Final = 2048
+"""Groups of pods whose curves are worked on together: bounds the memory of intermediate results."""
 _CERTAIN: Final = np.float32(1 - 2**-20)
 """Nothing is more certain than this, so that a node's chance to be empty can be divided by any one owner's part of it."""
 
@@ -34,8 +37,14 @@ class NodeCurves:
         """Owner -> row -> curve, since the last load."""
         self._fresh_on: defaultdict[int, set[Hashable]] = defaultdict(set)
 
-    def load(self, rows: Ints, owners: Sequence[Hashable], curves: Floats) -> None:
-        """The pods that stand are exactly these; entry by entry their node's row, owner and survival."""
+    def load(self, rows: Ints, owners: Sequence[Hashable], survival: Callable[[Ints], Floats]) -> None:
+        """The pods that stand are exactly these.
+
+        Args:
+            rows: of their nodes.
+            owners: of the same pods.
+            survival: the curves of some of them, by position in these lists; asked for a part at a time.
+        """
         numbers: dict[Hashable, int] = {}
         codes = np.array([numbers.setdefault(owner, len(numbers)) for owner in owners], np.int64)
         self._start(int(rows.max(initial=-1)) + 1)
@@ -44,13 +53,16 @@ class NodeCurves:
         order = np.lexsort((rows, codes))
         rows, codes = rows[order], codes[order]
         first = np.flatnonzero(np.append(True, (np.diff(rows) != 0) | (np.diff(codes) != 0)))
-        longest = np.minimum(np.maximum.reduceat(curves[order], first, 0), _CERTAIN).astype(np.float32)
-        self._rows, self._curves, codes = rows[first], longest, codes[first]
+        self._rows, self._curves, codes = rows[first], _longest(order, first, survival), codes[first]
         bounds = np.searchsorted(codes, np.arange(len(numbers) + 1))
         self._slices = {owner: (int(bounds[n]), int(bounds[n + 1])) for owner, n in numbers.items()}
         by_row = np.argsort(self._rows, kind="stable")
         present, begins = np.unique(self._rows[by_row], return_index=True)
-        self.gone[present] = np.multiply.reduceat(1.0 - longest[by_row].astype(np.float64), begins, 0)
+        ends = np.append(begins[1:], len(by_row))
+        for some in _parts(len(present)):
+            part = by_row[begins[some.start] : ends[some.stop - 1]]
+            left = 1.0 - self._curves[part].astype(np.float64)
+            self.gone[present[some]] = np.multiply.reduceat(left, begins[some] - begins[some.start], 0)
 
     def place(self, row: int, owner: Hashable, curve: Floats) -> None:
         """One pod more stands on a node."""
@@ -128,3 +140,19 @@ class NodeCurves:
         if row >= len(self.gone):
             more = np.ones((max(row + 1, 2 * len(self.gone)) - len(self.gone), BINS))
             self.gone = np.concatenate([self.gone, more])
+
+
+def _longest(order: Ints, first: Ints, survival: Callable[[Ints], Floats]) -> Curve:
+    """The largest chance in each bin of time, by group: those of `order` from one entry of `first` to the next."""
+    longest = np.empty((len(first), BINS), np.float32)
+    ends = np.append(first[1:], len(order))
+    for some in _parts(len(first)):
+        curves = survival(order[first[some.start] : ends[some.stop - 1]])
+        most = np.maximum.reduceat(curves, first[some] - first[some.start], 0)
+        longest[some] = np.minimum(most, _CERTAIN)
+    return longest
+
+
+def _parts(count: int) -> Iterator[slice]:
+    for begin in range(0, count, _AT_ONCE):
+        yield slice(begin, min(begin + _AT_ONCE, count))

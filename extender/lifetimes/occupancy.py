@@ -6,19 +6,18 @@ The one implementation: the planner process feeds it with watch events, the simu
 from __future__ import annotations
 
 from collections.abc import Hashable, KeysView, Sequence
-from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from extender.lifetimes.node_curves import NodeCurves
+from extender.lifetimes.standing import Floats, Ints
 from extender.lifetimes.survival import (
     BINS,
     EDGES,
     WIDTHS,
     Expectations,
-    Floats,
-    Ints,
     Lifetimes,
     known_survival,
     survival,
@@ -29,20 +28,6 @@ REFRESH_S: Final = 60.0
 _EARLY_WEIGHT: Final = 0.1
 """With true departures, a pod that ends long before its node is charged a tenth of that time: the place is better given to one that
 ends later. Learned lifetimes are too wide for it (measured: it costs more than it saves)."""
-_AT_ONCE: Final = 4096
-"""Pods whose curves are computed together: bounds the memory of intermediate results."""
-
-
-@dataclass(slots=True)
-class Stay:
-    """A pod that is there."""
-
-    owner: Hashable
-    """Pods of one owner are expected to end together."""
-    row: int
-    """Of its node."""
-    ends_s: float | None = None
-    """When it ends at the latest (a deadline); with true lifetimes, when it ends."""
 
 
 class Occupancy:
@@ -59,8 +44,11 @@ class Occupancy:
         """As of the last renewal."""
         self.renewed_s: float | None = None
         self._oracle = oracle
-        self._stays: dict[Hashable, Stay] = {}
-        self._on: dict[int, set[Hashable]] = {}
+        self._row: NDArray[np.int32] = np.zeros(64, np.int32)
+        """Of the pods' nodes, by slot (`Standing`)."""
+        self._ends: dict[Hashable, float] = {}
+        """When a pod ends at the latest (a deadline); with true lifetimes, when it ends. Few have either."""
+        self._on: dict[int, list[Hashable]] = {}
 
     @property
     def departed_any(self) -> bool:
@@ -68,30 +56,32 @@ class Occupancy:
         return self._oracle or self.lifetimes.departed_any
 
     def __contains__(self, pod: Hashable) -> bool:
-        return pod in self._stays
+        return pod in self.lifetimes.standing
 
     def pods(self) -> KeysView[Hashable]:
         """All pods that stand."""
-        return self._stays.keys()
+        return self.lifetimes.standing.pods()
 
     def place(
         self, pod: Hashable, path: Sequence[Hashable], row: int, now: float, born: float, ends_s: float | None = None
     ) -> None:
         """A pod that is there since `born` stands on a node; it is seen from now on."""
-        self._stays[pod] = Stay(path[-1], row, ends_s)
         self.lifetimes.arrive(pod, path, born, now)
-        self._stand(pod, path, now)
+        if ends_s is not None:
+            self._ends[pod] = ends_s
+        self._stand(pod, path, row, now)
 
     def depart(self, pod: Hashable, now: float) -> None:
         """The pod has ended. The node keeps its curve until the next renewal, unless it is empty now."""
+        row = self._row_of(pod)
         self.lifetimes.depart(pod, now)
-        self._leave(self._stays.pop(pod).row, pod)
+        self._ends.pop(pod, None)
+        self._leave(row, pod)
 
     def move(self, pod: Hashable, path: Sequence[Hashable], row: int, now: float) -> None:
         """The pod stands elsewhere; it lives on."""
-        self._leave(self._stays[pod].row, pod)
-        self._stays[pod].row = row
-        self._stand(pod, path, now)
+        self._leave(self._row_of(pod), pod)
+        self._stand(pod, path, row, now)
 
     def seconds_added(
         self, path: Sequence[Hashable], rows: Ints, now: float, age: float = 0.0, ends_s: float | None = None
@@ -111,9 +101,9 @@ class Occupancy:
         self.renew(now)
         return self.curves.seconds_left(rows)
 
-    def residents(self, row: int) -> set[Hashable]:
+    def residents(self, row: int) -> Sequence[Hashable]:
         """The pods on a node."""
-        return self._on.get(row, set())
+        return self._on.get(row, ())
 
     def renew(self, now: float) -> bool:
         """Make all curves anew, if it is time; whether it was."""
@@ -122,16 +112,40 @@ class Occupancy:
         self.renewed_s = now
         rates = self.lifetimes.rates(now)
         self.expectations = Expectations(self.lifetimes.groups() or {(): 0}, rates)
-        rows = np.array([stay.row for stay in self._stays.values()], np.int64)
-        self.curves.load(rows, [stay.owner for stay in self._stays.values()], self._survival(list(self._stays), now))
+        standing = self.lifetimes.standing
+        slots, ends = standing.slots(), self._ends_of_all()
+        groups, born = standing.groups(slots), standing.born(slots)
+
+        def survival_of(some: Ints) -> Floats:
+            return self._survival(groups[some], now - born[some], None if ends is None else ends[some] - now)
+
+        self.curves.load(self._row[slots].astype(np.int64), self._owners(groups), survival_of)
         return True
 
-    def _stand(self, pod: Hashable, path: Sequence[Hashable], now: float) -> None:
-        stay = self._stays[pod]
-        self._on.setdefault(stay.row, set()).add(pod)
+    def _owners(self, groups: NDArray[np.int32]) -> list[Hashable]:
+        """Pods of one owner are expected to end together; one without an owner is its own."""
+        keys = self.lifetimes.owners()
+        return [keys.get(group, pod) for group, pod in zip(groups.tolist(), self.pods(), strict=True)]
+
+    def _ends_of_all(self) -> Floats | None:
+        """When the pods end at the latest (infinity where nobody knows), in the order of `pods`; None where that is known of none."""
+        if not self._ends:
+            return None
+        return np.array([self._ends.get(pod, np.inf) for pod in self.pods()], np.float64)
+
+    def _row_of(self, pod: Hashable) -> int:
+        return int(self._row[self.lifetimes.standing.slot(pod)])
+
+    def _stand(self, pod: Hashable, path: Sequence[Hashable], row: int, now: float) -> None:
+        slot = self.lifetimes.standing.slot(pod)
+        if slot >= len(self._row):
+            self._row = np.resize(self._row, 2 * max(slot, len(self._row)))
+        self._row[slot] = row
+        self._on.setdefault(row, []).append(pod)
         if self.departed_any:
             self.renew(now)
-            self.curves.place(stay.row, stay.owner, self._curve(path, now - self.lifetimes.born(pod), stay.ends_s, now))
+            age = now - float(self.lifetimes.standing.born()[slot])
+            self.curves.place(row, path[-1], self._curve(path, age, self._ends.get(pod), now))
 
     def _curve(self, path: Sequence[Hashable], age: float, ends_s: float | None, now: float) -> Floats:
         if self._oracle:
@@ -139,25 +153,15 @@ class Occupancy:
             return known
         return self.expectations.curve(path, age, None if ends_s is None else ends_s - now)
 
-    def _survival(self, pods: Sequence[Hashable], now: float) -> Floats:
-        """The survival of some pods from now on, one row each."""
-        curves = np.zeros((len(pods), BINS))
-        for begin in range(0, len(pods), _AT_ONCE):
-            curves[begin : begin + _AT_ONCE] = self._survival_of_few(pods[begin : begin + _AT_ONCE], now)
-        return curves
-
-    def _survival_of_few(self, pods: Sequence[Hashable], now: float) -> Floats:
-        ends = [self._stays[pod].ends_s for pod in pods]
-        left = np.array([EDGES[-1] if end is None else end - now for end in ends], np.float64)
+    def _survival(self, groups: NDArray[np.int32], ages: Floats, left: Floats | None) -> Floats:
+        """The survival of some pods from now on, one row each; `left` are the seconds to their ends."""
         if self._oracle:
-            return known_survival(left)
-        groups = np.array([self.lifetimes.group(pod) for pod in pods], np.int64)
-        ages = np.array([max(0.0, now - self.lifetimes.born(pod)) for pod in pods], np.float64)
-        learned = survival(self.expectations.rates[groups], ages)
-        return learned * known_survival(left) if any(end is not None for end in ends) else learned
+            return known_survival(np.full(len(ages), np.inf) if left is None else left)
+        learned = survival(self.expectations.rates[groups], np.maximum(ages, 0.0))
+        return learned if left is None else learned * known_survival(left)
 
     def _leave(self, row: int, pod: Hashable) -> None:
-        self._on[row].discard(pod)
+        self._on[row].remove(pod)
         if not self._on[row]:
             del self._on[row]
             self.curves.clear(row)

@@ -13,10 +13,8 @@ from collections.abc import Hashable, Mapping, Sequence
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
+from extender.lifetimes.standing import Floats, Standing
 
 EDGES: Final[Floats] = np.array(
     [0, 30, 60, 120, 300, 600, 900, 1200, 1800, 2700, 3600, 5400, 7200, 10_800, 14_400, 21_600, 28_800, 43_200, 64_800, 86_400,
@@ -36,6 +34,8 @@ _MOST_KEPT: Final = 10_000
 """Curves kept by group and age."""
 MOST_GROUPS: Final = 20_000
 """Groups remembered: some 8 MB of counts. Beyond it those whose last pod ended longest ago are forgotten."""
+_AT_ONCE: Final = 8192
+"""Pods whose ages are cut into bins together: bounds the memory of intermediate results."""
 
 
 class Lifetimes:
@@ -55,8 +55,8 @@ class Lifetimes:
         self._level: list[int] = []
         self._seen: list[float] = []
         """By group, when a pod of it came or went last."""
-        self._alive: dict[Hashable, tuple[int, float, float]] = {}
-        """Group, since when the pod stands, and since when it is watched."""
+        self.standing = Standing()
+        """The pods that are there."""
 
     def __len__(self) -> int:
         return len(self._parent)
@@ -65,16 +65,19 @@ class Lifetimes:
         """A pod is there since `born`, and seen since `seen` (by default as long).
 
         It teaches from then on only: of those that were born with it and have ended before, nobody has told us.
+        A pod that is its own owner (the last key of its path) will never have company there: it teaches the groups above.
         """
         group = -1
+        if path[-1] == pod:
+            path = path[:-1]
         for level in range(len(path) + 1):
             group = self._row(tuple(path[:level]), group, level)
             self._seen[group] = max(self._seen[group], born)
-        self._alive[pod] = (group, born, born if seen is None else max(born, seen))
+        self.standing.add(pod, group, born, born if seen is None else max(born, seen))
 
     def depart(self, pod: Hashable, now: float) -> None:
         """A pod ends by itself; one that is moved does not."""
-        group, born, seen = self._alive.pop(pod)
+        group, born, seen = self.standing.remove(pod)
         age = max(1.0, now - born)
         at_risk = np.clip(age - EDGES[:-1], 0, WIDTHS)
         last = min(int(np.searchsorted(EDGES, age)) - 1, BINS - 1)
@@ -89,40 +92,37 @@ class Lifetimes:
 
     def forget(self, pod: Hashable) -> None:
         """A pod is gone of which nothing can be learned."""
-        del self._alive[pod]
-
-    def group(self, pod: Hashable) -> int:
-        """The group of a pod that stands; valid until the next call of `rates`."""
-        return self._alive[pod][0]
-
-    def born(self, pod: Hashable) -> float:
-        """Since when a pod stands."""
-        return self._alive[pod][1]
+        self.standing.remove(pod)
 
     def groups(self) -> dict[tuple[Hashable, ...], int]:
         """Path -> row of `rates`."""
         return dict(self._rows)
+
+    def owners(self) -> dict[int, Hashable]:
+        """The last key of the groups that have one below a shape: whose pods they count."""
+        return {row: path[-1] for path, row in self._rows.items() if len(path) > 1}
 
     def rates(self, now: float) -> Floats:
         """Departures a second by group and bin of age, from all that is known at a time. May forget groups, so rows may change."""
         if len(self._parent) > self._most_groups:
             self._forget_groups()
         exposure = self._exposure[: len(self._parent)].copy()
-        if self._alive:
+        if self.standing:
             self._add_standing(exposure, now)
         return self._posterior(exposure)
 
     def _add_standing(self, exposure: Floats, now: float) -> None:
         """Add the pods that stand: by group first, then from each level to the one above."""
-        standing = np.array(list(self._alive.values()), np.float64)
-        groups = standing[:, 0].astype(np.int64)
-        order = np.argsort(groups, kind="stable")
-        present, first = np.unique(groups[order], return_index=True)
-        born, seen = standing[order, 1], standing[order, 2]
-        at_risk = np.clip((now - born)[:, None] - EDGES[:-1], 0, WIDTHS)
-        at_risk -= np.clip((seen - born)[:, None] - EDGES[:-1], 0, at_risk)
+        slots = self.standing.slots()
+        slots = slots[np.argsort(self.standing.groups(slots), kind="stable")]
         added = np.zeros_like(exposure)
-        added[present] = np.add.reduceat(at_risk, first, 0)
+        for begin in range(0, len(slots), _AT_ONCE):
+            some = slots[begin : begin + _AT_ONCE]
+            born, seen = self.standing.born(some), self.standing.seen(some)
+            at_risk = np.clip((now - born)[:, None] - EDGES[:-1], 0, WIDTHS)
+            at_risk -= np.clip((seen - born)[:, None] - EDGES[:-1], 0, at_risk)
+            present, first = np.unique(self.standing.groups(some), return_index=True)
+            added[present] += np.add.reduceat(at_risk, first, 0)
         levels, parents = np.array(self._level), np.array(self._parent)
         for level in range(int(levels.max()), 0, -1):
             rows = np.flatnonzero(levels == level)
@@ -142,7 +142,7 @@ class Lifetimes:
 
     def _forget_groups(self) -> None:
         """Keep the groups of pods that stand, those above them, and of the others the half that was seen last."""
-        needed = {group for group, _, _ in self._alive.values()}
+        needed = set(self.standing.groups(self.standing.slots()).tolist())
         by_age = sorted(range(len(self._parent)), key=lambda row: -self._seen[row])
         needed.update(by_age[: self._most_groups // 2])
         for row in range(len(self._parent) - 1, -1, -1):  # parents have smaller numbers
@@ -150,12 +150,12 @@ class Lifetimes:
                 needed.add(self._parent[row])
         kept = sorted(needed)
         new = {old: position for position, old in enumerate(kept)}
+        self.standing.regroup([new.get(row, -1) for row in range(len(self._parent))])
         self._departures, self._exposure = self._departures[kept], self._exposure[kept]
         self._parent = [new.get(self._parent[row], -1) for row in kept]
         self._level = [self._level[row] for row in kept]
         self._seen = [self._seen[row] for row in kept]
         self._rows = {key: new[row] for key, row in self._rows.items() if row in new}
-        self._alive = {pod: (new[group], born, seen) for pod, (group, born, seen) in self._alive.items()}
 
     def _row(self, key: tuple[Hashable, ...], parent: int, level: int) -> int:
         row = self._rows.setdefault(key, len(self._parent))

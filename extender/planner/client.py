@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import dataclasses
 import logging
 import os
 import socket
@@ -33,6 +32,7 @@ from extender.planner.messages import (
     chunked,
     decode,
     encode,
+    is_long,
 )
 from extender.planner.settings import PlannerSettings
 from stowplan.model.workload_class import WorkloadClass
@@ -119,8 +119,11 @@ class PlannerClient:
         """Hand on an event of the cache. With no process there is nothing to do: it will be told everything when it starts."""
         if not self._connected or self._resync_wanted:
             return
-        if len(self._queue) >= self._settings.queue:
-            self.stats.overflows += 1
+        full = len(self._queue) >= self._settings.queue
+        if full or is_long(
+            method, args
+        ):  # long ones come by a resync in frames: pickled at once they would keep requests waiting
+            self.stats.overflows += full
             self._want_resync()
             return
         self._queue.append((method, args))
@@ -203,10 +206,10 @@ class PlannerClient:
                 message = decode(await reader.readexactly(size))
             except (asyncio.IncompleteReadError, ConnectionError) as error:
                 raise PlannerLost("the process has closed its socket") from error
-            self._heard_at = self._clock()
             self._receive(message)
 
     def _receive(self, message: Message) -> None:
+        self._heard_at = self._clock()
         match message:
             case Planned(plan):
                 self._plan = plan
@@ -225,16 +228,12 @@ class PlannerClient:
                     self.stats.solver_failures += 1
                 else:
                     self.stats.failed_plans += 1
-            case _:
-                pass  # a pong: hearing it was all
 
     async def _write(self, writer: asyncio.StreamWriter) -> None:
         settings = self._settings
-        greedy = self._failures >= settings.greedy_after_failures
-        limit = 0.0 if greedy else settings.time_limit_s
-        configure = Configure(self._classes, limit, settings.idle_window_s, settings.max_window_s, settings.workers)
-        configure = dataclasses.replace(configure, latency_budget_permille=settings.latency_budget_permille)
-        await _put(writer, configure)
+        limit = 0.0 if self._failures >= settings.greedy_after_failures else settings.time_limit_s
+        windows, budget = (settings.idle_window_s, settings.max_window_s), settings.latency_budget_permille
+        await _put(writer, Configure(self._classes, limit, *windows, settings.workers, latency_budget_permille=budget))
         self._want_resync()
         self._connected = True
         while True:
@@ -264,8 +263,8 @@ class PlannerClient:
         number = 0
         while True:
             await asyncio.sleep(self._settings.ping_interval_s)
-            started = self._heard_at >= self._started_at
             silent = self._clock() - max(self._heard_at, self._started_at)
+            started = self._heard_at >= self._started_at
             if silent > (self._settings.hang_timeout_s if started else self._settings.start_timeout_s):
                 self.stats.hangs += 1
                 raise PlannerLost(f"no answer for {silent:.1f} s")

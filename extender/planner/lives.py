@@ -37,6 +37,8 @@ class Lives:
                 self._gone(arguments[0])
             case "replace_pods":
                 self._replace(arguments[0])
+            case "keep_pods":
+                self._keep(arguments[0])
 
     def due_in(self) -> float | None:
         """Seconds until values are to be published, or None while nothing was learned."""
@@ -80,7 +82,10 @@ class Lives:
 
     def _replace(self, pods: Iterable[Pod]) -> None:
         listed = {pod.uid: pod for pod in pods}
-        for uid in self._occupancy.pods() - listed.keys():
-            self._gone(uid)
+        self._keep(listed)
         for pod in listed.values():
             self._upsert(pod)
+
+    def _keep(self, uids: Iterable[str]) -> None:
+        for uid in self._occupancy.pods() - set(uids):
+            self._gone(uid)

@@ -9,6 +9,7 @@ import pickle
 import struct
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Any, Final
 
 from extender.lifetimes.node_values import NodeValues
@@ -28,6 +29,12 @@ _LISTS: Final = {
     "replace_templates": "upsert_template",
 }
 """Events whose first argument is a list that may be long, and the event of one more entry."""
+_KEPT: Final = {
+    "replace_pods": ("keep_pods", attrgetter("uid")),
+    "replace_nodes": ("keep_nodes", attrgetter("name")),
+}
+"""Of these a long list comes entry by entry, and after them what to keep: a shorter list in between would say that all others are gone,
+and a mirror that knows them would learn that they have ended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,8 +143,13 @@ class FrameReader:
         return messages
 
 
+def is_long(method: str, arguments: tuple[Any, ...]) -> bool:
+    """Whether an event is too long for one frame."""
+    return method in _LISTS and len(arguments[0]) > CHUNK
+
+
 def chunked(events: Iterable[Event]) -> Iterator[tuple[Event, ...]]:
-    """The events in frames of bounded size; a long `replace_` list becomes a short one and single events."""
+    """The events in frames of bounded size; a long `replace_` list becomes single events, and a list of keys."""
     frame: list[Event] = []
     weight = 0
     for event in _split(events):
@@ -152,10 +164,14 @@ def chunked(events: Iterable[Event]) -> Iterator[tuple[Event, ...]]:
 
 def _split(events: Iterable[Event]) -> Iterator[Event]:
     for method, arguments in events:
-        if method not in _LISTS:
+        if not is_long(method, arguments):
             yield method, arguments
             continue
         listed = list(arguments[0])
-        yield method, (listed[:CHUNK], *arguments[1:])
-        for one in listed[CHUNK:]:
-            yield _LISTS[method], (one,)
+        if method in _KEPT:
+            keep, key = _KEPT[method]
+            yield from ((_LISTS[method], (one,)) for one in listed)
+            yield keep, ([key(one) for one in listed],)
+        else:
+            yield method, (listed[:CHUNK], *arguments[1:])
+            yield from ((_LISTS[method], (one,)) for one in listed[CHUNK:])

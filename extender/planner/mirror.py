@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import sys
 from collections.abc import Iterable
 from typing import Any, Final
 
@@ -10,14 +11,16 @@ from extender.cache import Cache
 from extender.owners import Template
 from extender.plan import Plan
 from extender.snapshot import Snapshot
-from stowplan.model.pod import Pod, PodSignature
+from stowplan.model.pod import Owner, Pod, PodSignature
 
 METHODS: Final = frozenset(
     {
         "replace_nodes",
+        "keep_nodes",
         "upsert_node",
         "delete_node",
         "replace_pods",
+        "keep_pods",
         "upsert_pod",
         "delete_pod",
         "replace_owners",
@@ -46,6 +49,7 @@ class Mirror:
     def __init__(self) -> None:
         self._cache = Cache()
         self._signatures: dict[PodSignature, PodSignature] = {}
+        self._owners: dict[Owner, Owner] = {}
 
     def apply(self, method: str, arguments: tuple[Any, ...]) -> None:
         """Carry out one event.
@@ -81,13 +85,20 @@ class Mirror:
         return self._cache.snapshot()
 
     def _intern(self, pod: Pod) -> None:
+        """Pickling makes copies per frame of what pods share."""
         pod.signature = self._shared(pod.signature)
+        pod.namespace = pod.signature.namespace
+        pod.node_name = sys.intern(pod.node_name)
+        if pod.owner is not None:
+            if len(self._owners) > _MOST_SIGNATURES:
+                self._owners.clear()
+            pod.owner = self._owners.setdefault(pod.owner, pod.owner)
 
     def _interned(self, template: Template) -> Template:
         return dataclasses.replace(template, signature=self._shared(template.signature))
 
     def _shared(self, signature: PodSignature) -> PodSignature:
-        """Pickling makes a copy of the signature per frame; keep one."""
+        """The one signature that is kept of all equal ones."""
         if len(self._signatures) > _MOST_SIGNATURES:
             self._signatures.clear()
         return self._signatures.setdefault(signature, signature)

@@ -9,7 +9,8 @@ from typing import Final
 import numpy as np
 
 from extender.lifetimes.occupancy import Occupancy
-from extender.lifetimes.survival import EDGES, Floats
+from extender.lifetimes.standing import Floats
+from extender.lifetimes.survival import EDGES
 from extender.scoring.expected_cost import (
     asked_shares_of,
     costs_in_use,

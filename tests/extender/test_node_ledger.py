@@ -40,7 +40,7 @@ def values(generation: int = 1, hazard: float = 1 / 3600, **pods: str) -> NodeVa
     rows = {name: row for row, name in enumerate(pods)}
     curves = NodeCurves()
     owners = [path_of(signature(owner), "")[-1] for owner in pods.values()]
-    curves.load(np.arange(len(rows)), owners, np.tile(expectations.curve(()), (len(rows), 1)))
+    curves.load(np.arange(len(rows)), owners, np.tile(expectations.curve(()), (len(rows), 1)).__getitem__)
     return NodeValues(generation, rows, curves, expectations)
 
 

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from extender.lifetimes.node_curves import NodeCurves
-from extender.lifetimes.survival import BINS, EDGES, WIDTHS, Floats, known_survival
+from extender.lifetimes.standing import Floats
+from extender.lifetimes.survival import BINS, EDGES, WIDTHS, known_survival
 
 HOUR = 3600.0
 
@@ -49,7 +50,7 @@ def test_loading_is_placing_one_by_one() -> None:
     survivals = np.sort(chance.random((40, BINS)), axis=1)[:, ::-1]
     loaded, placed = NodeCurves(), NodeCurves()
 
-    loaded.load(rows, owners, survivals)
+    loaded.load(rows, owners, survivals.__getitem__)
     for row, owner, survival in zip(rows.tolist(), owners, survivals, strict=True):
         placed.place(row, owner, survival)
 
@@ -63,7 +64,7 @@ def test_loading_is_placing_one_by_one() -> None:
 
 def test_pods_placed_after_a_load_join_their_siblings() -> None:
     curves = NodeCurves()
-    curves.load(np.array([0, 1]), ["a", "b"], np.array([until(HOUR), until(HOUR)]))
+    curves.load(np.array([0, 1]), ["a", "b"], np.array([until(HOUR), until(HOUR)]).__getitem__)
 
     curves.place(0, "a", until(2 * HOUR))
 
@@ -77,7 +78,7 @@ def test_a_cleared_node_is_empty_for_all_owners(*, fresh: bool) -> None:
     if fresh:
         curves.place(0, "a", until(HOUR))
     else:
-        curves.load(np.array([0]), ["a"], np.array([until(HOUR)]))
+        curves.load(np.array([0]), ["a"], np.array([until(HOUR)]).__getitem__)
 
     curves.clear(0)
     curves.clear(10_000)
@@ -88,7 +89,9 @@ def test_a_cleared_node_is_empty_for_all_owners(*, fresh: bool) -> None:
 
 def test_renumbering_keeps_what_is_known_of_each_node() -> None:
     curves = NodeCurves()
-    curves.load(np.array([0, 1, 2]), ["a", "b", "c"], np.array([until(HOUR), until(2 * HOUR), until(3 * HOUR)]))
+    curves.load(
+        np.array([0, 1, 2]), ["a", "b", "c"], np.array([until(HOUR), until(2 * HOUR), until(3 * HOUR)]).__getitem__
+    )
 
     curves.renumber(np.array([4, -1, 0]), 5)
 

@@ -14,6 +14,7 @@ import pytest
 from extender.cache import Cache
 from extender.plan import EMPTY_PLAN, Plan
 from extender.planner.client import PlannerClient
+from extender.planner.messages import CHUNK
 from extender.planner.priority import NICE
 from extender.planner.settings import PlannerSettings
 from stowplan.model.builtin_classes import BUILTIN_CLASSES
@@ -125,6 +126,16 @@ async def test_a_full_queue_leads_to_a_resync_not_to_a_wrong_mirror() -> None:
         await server.planner.stop()
 
 
+async def test_a_list_that_is_too_long_for_one_frame_comes_by_a_resync(server: Server) -> None:
+    await until(lambda: server.planner.stats.plans > 0)
+    resyncs = server.planner.stats.resyncs
+    server.feed("replace_nodes", [make_node(f"n{index}", cpu=64_000, memory=2**38) for index in range(CHUNK + 1)])
+    server.pod("u1")
+    await until(lambda: server.planner.current.placed == 1)
+    assert server.planner.stats.resyncs == resyncs + 1
+    assert server.planner.stats.overflows == 0
+
+
 async def test_an_event_that_the_mirror_cannot_take_leads_to_a_resync(server: Server) -> None:
     await until(lambda: server.planner.stats.plans > 0)
     server.planner.send("explode", 1)
@@ -152,6 +163,7 @@ async def test_the_process_is_nicer_than_the_server(server: Server) -> None:
 _PARENT = """
 import asyncio
 from extender.planner.client import PlannerClient
+from extender.planner.messages import CHUNK
 async def main():
     planner = PlannerClient(list, {})
     await planner.start()

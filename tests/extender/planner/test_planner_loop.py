@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from extender.cache import Cache
-from extender.plan import Plan
+from extender.plan import EMPTY_PLAN, Plan
 from extender.planner.child import PlannerLoop, solver_seconds
 from extender.planner.messages import (
     CHUNK,
@@ -22,6 +22,7 @@ from extender.planner.messages import (
     Planned,
     Pong,
     Synced,
+    Valued,
     chunked,
     encode,
 )
@@ -270,3 +271,30 @@ def test_drain_set_and_rescues_follow_the_plan_and_are_renewed_at_intervals() ->
     assert first.drain == ()
     assert len(second.drain) == 1
     assert second.slots == first.slots
+
+
+def test_a_resync_of_many_pods_ends_no_life() -> None:
+    cache, sent = Cache(), list[Message]()
+    loop = PlannerLoop(sent.append, plan=lambda *_, **__: EMPTY_PLAN)
+    cache.replace_nodes([make_node(f"n{number}") for number in range(CHUNK + 1)])
+    cache.replace_pods([pod(f"u{number}", f"n{number % CHUNK}") for number in range(2 * CHUNK + 1)])
+
+    def resync() -> None:
+        for events in chunked(cache.events()):
+            loop.receive(Events(events))
+        loop.receive(Synced())
+
+    resync()
+    resync()  # as after a full queue: the process knows everything already
+    loop.tick()
+    assert not [message for message in sent if isinstance(message, Valued)]  # nothing has ended, so nothing was learned
+
+    for uid in ("u0", "u7"):
+        cache.delete_pod(uid)  # missed by the planner
+    cache.delete_node("n5")
+    resync()
+    loop.tick()
+
+    assert [message for message in sent if isinstance(message, Valued)]  # two lives
+    assert {pod.uid for pod in loop._mirror.pods()} == {pod.uid for pod in cache.pods()}
+    assert loop._mirror.snapshot() == cache.snapshot()
