@@ -269,6 +269,7 @@ class Learning:
             if self._index.fresh:
                 self._index.fresh = False
                 self._sizer.look()
+            self._take_incidents()  # not only with the next look at usage: the pod may be killed again meanwhile
             await self._sizer.size_urgent()
 
     async def _clean_up(self) -> None:

@@ -11,6 +11,7 @@ from sandbox.activity import Activity
 from sandbox.build import Binaries, ensure_binaries
 from sandbox.errors import SandboxError
 from sandbox.kind.commands import check_docker, run
+from sandbox.kind.metrics_server import API_SERVICE, MANIFEST, METRICS_IMAGE, build_metrics_server_image
 from sandbox.kind.settings import IMAGE, KindSettings
 from sandbox.manifests import manifests_dir
 from sandbox.ports import PortReservation
@@ -89,12 +90,14 @@ class KindCluster:
     def _start(self) -> None:
         check_docker(self._environment)
         self._binaries = ensure_binaries()
-        self._progress.update("building the image")
+        self._progress.update("building the images")
         self._build_image()
+        build_metrics_server_image(self._environment)
         self._progress.update(f"creating cluster {self.settings.name}")
         self._create()
-        self._progress.update("loading the image")
-        run(["kind", "load", "docker-image", IMAGE, "--name", self.settings.name], environment=self._environment)
+        self._progress.update("loading the images")
+        for image in (IMAGE, METRICS_IMAGE):
+            run(["kind", "load", "docker-image", image, "--name", self.settings.name], environment=self._environment)
         self._progress.update("installing")
         self._install()
         self._progress.update("starting KWOK")
@@ -119,12 +122,14 @@ class KindCluster:
         run(argv, environment=self._environment)
 
     def _install(self) -> None:
-        """As the README tells a person to do it."""
+        """As the README tells a person to do it; metrics-server beside it, as clusters have one."""
+        self.kubectl("apply", "-f", str(MANIFEST))
         definitions = self.kubectl("apply", "-k", str(manifests_dir() / "crds"), "-o", "name").split()
         self.kubectl("wait", "--for=condition=Established", *definitions, f"--timeout={_READY}")
         self.kubectl("apply", "-k", str(manifests_dir() / OVERLAY))
         for name in self.kubectl("-n", SYSTEM_NAMESPACE, "get", "deployments", "-o", "name").split():
             self._rolled_out(name)
+        self.kubectl("wait", "--for=condition=Available", API_SERVICE, f"--timeout={_READY}")
 
     def _rolled_out(self, deployment: str) -> None:
         try:

@@ -1,61 +1,18 @@
 """stowplan in a real kind cluster, from image to placed pod: what runs as processes everywhere else runs as pods here."""
 
 import json
-import os
-import time
-from collections.abc import Callable, Iterator
-from typing import Any
 
 import pytest
 
 from sandbox.activity import activity
 from sandbox.errors import SandboxError
 from sandbox.kind.cluster import KindCluster
-from sandbox.kind.settings import kind_settings
 from sandbox.nodes import node_manifest
 from stowplan.catalog import load_catalog
 from stowplan.model.keys import DECISION, SCHEDULER_NAME, SYSTEM_NAMESPACE, WHY
+from tests.support.kind import NAMESPACE, deployment, eventually, pods_of
 
 pytestmark = [pytest.mark.kind, pytest.mark.timeout(1500)]
-
-NAMESPACE = "shop"
-PAUSE = "registry.k8s.io/pause:3.10"
-Manifest = dict[str, Any]
-
-
-@pytest.fixture(scope="module")
-def cluster() -> Iterator[KindCluster]:
-    with activity("kind") as progress, KindCluster(kind_settings(os.environ), progress) as made:
-        namespace = {"metadata": {"name": NAMESPACE, "labels": {"stowplan.dev/inject": "enabled"}}}
-        made.kubectl("apply", "-f", "-", text=json.dumps({"apiVersion": "v1", "kind": "Namespace", **namespace}))
-        yield made
-
-
-def deployment(name: str, replicas: int, selector: Manifest | None = None) -> str:
-    labels = {"app": name}
-    spec: Manifest = {"containers": [{"name": "app", "image": PAUSE}], "terminationGracePeriodSeconds": 0}
-    if selector:
-        spec |= {"nodeSelector": selector, "tolerations": [{"operator": "Exists"}]}
-    template = {
-        "metadata": {"labels": {**labels, "stowplan.dev/class": "dev", "stowplan.dev/size": "xs"}},
-        "spec": spec,
-    }
-    body = {"replicas": replicas, "selector": {"matchLabels": labels}, "template": template}
-    metadata = {"name": name, "namespace": NAMESPACE}
-    return json.dumps({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": metadata, "spec": body})
-
-
-def pods_of(cluster: KindCluster, app: str) -> list[Manifest]:
-    listed: Manifest = json.loads(cluster.kubectl("-n", NAMESPACE, "get", "pods", "-l", f"app={app}", "-o", "json"))
-    items: list[Manifest] = listed["items"]
-    return items
-
-
-def eventually(condition: Callable[[], bool], what: str, seconds: float = 120.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, what
-        time.sleep(1.0)
 
 
 def test_every_pod_of_stowplan_is_ready_and_none_was_restarted(cluster: KindCluster) -> None:
