@@ -50,10 +50,10 @@ test-kind: environment ## a small end-to-end test in a real kind cluster (needs 
 	@$(BIN)/python -m pytest -q -m kind tests/kind
 
 perf: environment ## measure everything against its baselines and judge the gates; results and report in build/perf
-	@$(BIN)/python -m perf --cluster $(CLUSTER) --output build/perf $(PERF)
+	@$(BIN)/python -m perf --cluster $(CLUSTER) --output build/perf$(if $(filter-out sandbox,$(CLUSTER)),/$(CLUSTER)) $(PERF)
 
 perf-short: environment ## the same in small, under ten minutes: what CI judges
-	@$(BIN)/python -m perf --short --output build/perf/short $(PERF)
+	@$(BIN)/python -m perf --short --cluster $(CLUSTER) --output build/perf/short$(if $(filter-out sandbox,$(CLUSTER)),-$(CLUSTER)) $(PERF)
 
 manifests: environment ## write the generated manifests
 	@$(BIN)/stowplan manifests

@@ -14,7 +14,7 @@ from rich.console import Console
 
 from perf import history, results, terminal
 from perf.calibration import proposal
-from perf.cluster import PlaceName, place_named
+from perf.cluster import PlaceName
 from perf.gate_file import read_gates
 from perf.gates import Gate, Verdict, judge
 from perf.part import Data, Part, Profile
@@ -43,7 +43,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if options.propose:
             sys.stdout.write(proposal(gates, _history(options.output), profile))
             return 0
-        available = [part for part in PARTS if part.in_cluster or options.cluster is PlaceName.SANDBOX]
+        available = [part for part in PARTS if options.cluster in part.places]
         parts = chosen(available, options.parts, profile)
         measured = {} if options.report else _measure(parts, profile, options, console)
         return _conclude(options, profile, gates, measured, console)
@@ -84,7 +84,7 @@ def _measure(
 ) -> dict[str, PartResult]:
     """Run the parts; each result is stored and its tables are shown as soon as it is there."""
     measured = {}
-    for part, result in run(parts, profile, place=place_named(options.cluster), traces=options.traces):
+    for part, result in run(parts, profile, place=options.cluster, traces=options.traces):
         results.store(options.output, result)
         measured[part.name] = result
         if result.data is not None:

@@ -33,6 +33,8 @@ class Cluster:
     """As administrator."""
     control_plane: ControlPlane | None = None
     """Only of a sandbox: its processes can be measured and started."""
+    kind: KindCluster | None = None
+    """Only of kind: what runs in it can be rearranged."""
     webhook: Service | None = None
     """Out of reach where it is behind the cluster's network."""
 
@@ -69,7 +71,7 @@ def sandbox(state_dir: Path, progress: Activity) -> Iterator[Cluster]:
         yield Cluster(
             Connection.from_kubeconfig(plane.kubeconfig),
             plane,
-            Service(f"{installed.webhook_url}/mutate", plane.ca_file),
+            webhook=Service(f"{installed.webhook_url}/mutate", plane.ca_file),
         )
 
 
@@ -81,7 +83,7 @@ def kind(_state_dir: Path, progress: Activity) -> Iterator[Cluster]:
         SandboxError: docker or kind is not there, or a step failed.
     """
     with KindCluster(kind_settings(os.environ), progress) as made:
-        yield Cluster(Connection.from_kubeconfig(made.kubeconfig))
+        yield Cluster(Connection.from_kubeconfig(made.kubeconfig), kind=made)
 
 
 @contextmanager

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+from perf.cluster import PlaceName
 from perf.part import Profile
 from perf.paths import Step, values
 from perf.results import PartResult
@@ -123,6 +124,9 @@ def _judge(gate: Gate, result: PartResult | None, profile: Profile) -> Verdict:
     bound = gate.bounds.get(profile)
     if result is None or result.profile is not profile:
         return Verdict(gate, profile, Status.SKIPPED, note=f"part {gate.part} was not measured")
+    if result.cluster != PlaceName.SANDBOX.value:
+        note = f"part {gate.part} was measured in {result.cluster}; bounds are of the sandbox"
+        return Verdict(gate, profile, Status.SKIPPED, note=note)
     if result.error is not None:
         return Verdict(gate, profile, Status.MISSING, note=f"part {gate.part} failed: {_first_line(result.error)}")
     samples = _samples(gate, result)

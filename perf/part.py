@@ -9,7 +9,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, Final
 
-from perf.cluster import Place, sandbox
+from perf.cluster import Place, PlaceName, sandbox
 from perf.report.section import Section
 from sandbox.activity import Activity
 
@@ -60,8 +60,8 @@ class Part:
     section: Callable[[Data], Section]
     starts_processes: bool = False
     """Whether it starts processes that show progress of their own (a control plane)."""
-    in_cluster: bool = False
-    """Whether it runs in any cluster with stowplan in it (`Context.place`), not only on this machine."""
+    places: frozenset[PlaceName] = frozenset({PlaceName.SANDBOX})
+    """Where it can be measured (`Context.place`); parts without a cluster count as the sandbox's."""
     profiles: frozenset[Profile] = frozenset(Profile)
     """Where it runs unless it is asked for by name."""
 

@@ -9,6 +9,7 @@ from perf.parts import (
     admission,
     azure,
     backlogs,
+    churn,
     cold_start,
     openb,
     requests,
@@ -29,6 +30,7 @@ PARTS: Final[tuple[Part, ...]] = (
     sizing.PART,
     throughput.PART,
     cold_start.PART,
+    churn.PART,
     admission.PART,
     scheduler_perf.PART,
 )

@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from perf.cluster import PlaceName
 from perf.part import Profile
 
 SCHEMA_VERSION: Final = 1
@@ -44,6 +45,8 @@ class PartResult:
     machine: Machine
     data: Mapping[str, Any] | None = None
     error: str | None = None
+    cluster: str = PlaceName.SANDBOX.value
+    """Where it was measured: gates know the sandbox only."""
 
 
 def encode(result: PartResult) -> str:

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
-from perf.cluster import Place, sandbox
+from perf.cluster import PlaceName, place_named
 from perf.part import Context, Data, Part, Profile
 from perf.results import PartResult, current_commit, this_machine
 from sandbox.activity import Activity, PlainActivity, activity
@@ -38,7 +38,7 @@ def run(
     parts: Sequence[Part],
     profile: Profile,
     *,
-    place: Place = sandbox,
+    place: PlaceName = PlaceName.SANDBOX,
     traces: Path | None = None,
     clock: Clock = lambda: datetime.now(UTC),
 ) -> Iterator[tuple[Part, PartResult]]:
@@ -47,7 +47,7 @@ def run(
     for number, part in enumerate(parts, start=1):
         started, since = clock(), time.perf_counter()
         with _shown(f"[{number}/{len(parts)}] {part.name}", part) as progress:
-            data, error = _measure(part, partial(Context, profile, progress, place=place, traces=traces))
+            data, error = _measure(part, partial(Context, profile, progress, place=place_named(place), traces=traces))
         yield (
             part,
             PartResult(
@@ -56,8 +56,9 @@ def run(
                 started_at=started.isoformat(timespec="seconds").replace("+00:00", "Z"),
                 seconds=round(time.perf_counter() - since, 1),
                 commit=commit,
-                command=_command(part, profile),
+                command=_command(part, profile, place),
                 machine=machine,
+                cluster=place.value,
                 data=data,
                 error=error,
             ),
@@ -92,9 +93,10 @@ def _write_line(line: str) -> None:
     sys.stderr.flush()
 
 
-def _command(part: Part, profile: Profile) -> str:
+def _command(part: Part, profile: Profile, place: PlaceName) -> str:
     target = "perf-short" if profile is Profile.SHORT else "perf"
-    return f"make {target} PERF='--parts {part.name}'"
+    where = "" if place is PlaceName.SANDBOX else f" CLUSTER={place}"
+    return f"make {target}{where} PERF='--parts {part.name}'"
 
 
 def failed(results: Iterable[PartResult]) -> list[PartResult]:

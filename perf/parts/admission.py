@@ -6,6 +6,7 @@ import asyncio
 from typing import Any
 
 from perf.admission.measure import CONNECTIONS, directly, through_api_server
+from perf.cluster import PlaceName
 from perf.part import Context, Data, Part
 from perf.report.figures import bars
 from perf.report.section import Plot, Section, Table
@@ -70,4 +71,4 @@ def _row(label: str, load: dict[str, Any], ratio: float | None) -> tuple[str, ..
     )
 
 
-PART = Part("admission", _measure, _section, starts_processes=True, in_cluster=True)
+PART = Part("admission", _measure, _section, starts_processes=True, places=frozenset(PlaceName))

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+from perf.cluster import PlaceName, kind
+from perf.in_kind import throughput as in_kind
 from perf.part import Context, Data, Part
 from perf.report.figures import bars
 from perf.report.section import Plot, Section, Table
 from perf.throughput.__main__ import measure
 from perf.throughput.arms import CHANNELS, arms_named
 from perf.throughput.summary import summary
+from sandbox.errors import SandboxError
 
 _SIZES: Final[tuple[int, ...]] = (100, 500, 1000, 5000)
 _BURSTS: Final = ((100, 100), (500, 500))
@@ -19,6 +22,23 @@ _SHORT_SIZES: Final[tuple[int, ...]] = (500,)
 
 
 def _measure(context: Context) -> Data:
+    return _in_kind(context) if context.place is kind else _on_sandbox(context)
+
+
+def _in_kind(context: Context) -> Data:
+    """Scheduler and extender in a pod that starts anew for each burst: in small on few nodes, else the channels on two sizes."""
+    sizes: tuple[int, ...] = (100,) if context.short else (500, 1000)
+    count, rounds, arms = (
+        (200, 1, "narrow,narrow-all") if context.short else (800, 2, "narrow,prioritize,nominate,narrow-all")
+    )
+    with context.place(context.scratch / "cluster", context.progress) as cluster:
+        if cluster.kind is None:
+            raise SandboxError("this part rearranges the scheduler's Deployment, which it does in kind only")
+        rows = in_kind.measure(cluster.kind, sizes, count, rounds, arms_named(arms), context.progress.update)
+        return {"mode": "backlog", "sizes": {str(nodes): by_arm(summary(found)) for nodes, found in rows}}
+
+
+def _on_sandbox(context: Context) -> Data:
     if context.short:
         sizes, count, rounds, arms = _SHORT_SIZES, 300, 1, "narrow,narrow-all"
     else:
@@ -131,4 +151,6 @@ def _row(label: str, row: Mapping[str, Any]) -> tuple[str, ...]:
     )
 
 
-PART = Part("throughput", _measure, _section, starts_processes=True)
+PART = Part(
+    "throughput", _measure, _section, starts_processes=True, places=frozenset({PlaceName.SANDBOX, PlaceName.KIND})
+)

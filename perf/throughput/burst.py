@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -25,7 +26,7 @@ _SECONDS: Final = 240.0
 """After this long a burst counts as not placed."""
 _STILL_SECONDS: Final = 8.0
 """Without a new binding: what is left fits nowhere."""
-_PLAN_SECONDS: Final = 3.0
+PLAN_SECONDS: Final = 3.0
 """For the planner to see the backlog and to plan it."""
 _START_SECONDS: Final = 3.0
 """For a scheduler to read the cluster, where pods come only afterwards."""
@@ -108,25 +109,36 @@ async def run(plane: ControlPlane, arm: Arm, manifests: Sequence[Manifest], *, b
         backlog: whether all pods exist before the scheduler starts (its own pace is measured), or are created while it runs.
     """
     moments = Moments()
-    async with ApiClient(Connection.resolve(str(plane.kubeconfig))) as api:
-        # Not one bare watch: the API server ends those of a client that was slow for a moment.
-        reflector = Reflector(api, PODS, _POD.decode, moments, selection=Selection(namespace=NAMESPACE))
-        watching = asyncio.create_task(reflector.run())
-        try:
-            await reflector.wait_synced()
-            used = await (_backlog if backlog else _burst)(plane, arm, api, manifests, moments)
-        finally:
-            watching.cancel()
-            await asyncio.gather(watching, return_exceptions=True)
+    async with ApiClient(Connection.resolve(str(plane.kubeconfig))) as api, watched(api, moments):
+        used = await (_backlog if backlog else _burst)(plane, arm, api, manifests, moments)
     return Burst(moments, used)
+
+
+@asynccontextmanager
+async def watched(api: ApiClient, moments: Moments, namespace: str = NAMESPACE) -> AsyncIterator[None]:
+    """What happens to the pods of the namespace is noted meanwhile."""
+    # Not one bare watch: the API server ends those of a client that was slow for a moment.
+    reflector = Reflector(api, PODS, _POD.decode, moments, selection=Selection(namespace=namespace))
+    watching = asyncio.create_task(reflector.run())
+    try:
+        await reflector.wait_synced()
+        yield
+    finally:
+        watching.cancel()
+        await asyncio.gather(watching, return_exceptions=True)
 
 
 async def clean(plane: ControlPlane) -> None:
     """Remove the pods of the last burst, and wait until they are gone."""
     async with ApiClient(Connection.resolve(str(plane.kubeconfig))) as api:
-        while (await api.get(PODS.path(NAMESPACE), limit=1))["items"]:
-            await api.delete(PODS.path(NAMESPACE), {"gracePeriodSeconds": 0})
-            await asyncio.sleep(0.5)
+        await remove_pods(api)
+
+
+async def remove_pods(api: ApiClient, namespace: str = NAMESPACE) -> None:
+    """Remove all pods of the namespace, and wait until they are gone."""
+    while (await api.get(PODS.path(namespace), limit=1))["items"]:
+        await api.delete(PODS.path(namespace), {"gracePeriodSeconds": 0})
+        await asyncio.sleep(0.5)
 
 
 async def _backlog(
@@ -134,10 +146,10 @@ async def _backlog(
 ) -> Used:
     with extender_of(plane, arm) as url:
         await create_pods(api, NAMESPACE, manifests)
-        await asyncio.sleep(_PLAN_SECONDS)
+        await asyncio.sleep(PLAN_SECONDS)
         before = _used(plane)
         with scheduler_of(plane, arm, url):
-            await _placed(moments, len(manifests))
+            await placed(moments, len(manifests))
             return _used(plane).since(before)
 
 
@@ -148,11 +160,11 @@ async def _burst(
         await asyncio.sleep(_START_SECONDS)
         before = _used(plane)
         await create_pods(api, NAMESPACE, manifests)
-        await _placed(moments, len(manifests))
+        await placed(moments, len(manifests))
         return _used(plane).since(before)
 
 
-async def _placed(moments: Moments, count: int) -> None:
+async def placed(moments: Moments, count: int) -> None:
     """Return when all pods have a node, when nothing moves any more, or when time is up."""
     deadline = time.monotonic() + _SECONDS
     while len(moments.bound) < count and time.monotonic() < deadline:

@@ -110,3 +110,10 @@ def test_broken_gates_come_first() -> None:
         [gate("a"), gate("b", value=("dear",))], {"packing": result({"cost": 1, "dear": 2})}, Profile.SHORT
     )
     assert [verdict.gate.name for verdict in worst_first(verdicts)] == ["b", "a"]
+
+
+def test_what_was_measured_elsewhere_than_on_the_sandbox_is_not_judged() -> None:
+    (verdict,) = judge([gate()], {"packing": result({"cost": 9.9}, cluster="kind")}, Profile.SHORT)
+
+    assert verdict.status is Status.SKIPPED
+    assert "measured in kind" in verdict.note
