@@ -31,7 +31,7 @@ def nodes(count: int) -> list[Manifest]:
 
 def pod(number: int, node: str = "") -> Manifest:
     """A pod as a Deployment's would look, on the node or waiting for our scheduler."""
-    app = f"app-{number // _PER_OWNER}"
+    app = _app(number)
     environment = [{"name": f"SETTING_{n}", "value": f"value-{n}"} for n in range(12)]
     container = {
         "name": "app",
@@ -47,8 +47,17 @@ def pod(number: int, node: str = "") -> Manifest:
     }
     if node:
         spec["nodeName"] = node
-    metadata = {"name": f"{app}-{number}", "labels": {"app": app, "stowplan.dev/class": "standard"}}
+    metadata = {"name": name(number), "labels": {"app": app, "stowplan.dev/class": "standard"}}
     return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec}
+
+
+def name(number: int) -> str:
+    """The name of a pod."""
+    return f"{_app(number)}-{number}"
+
+
+def _app(number: int) -> str:
+    return f"app-{number // _PER_OWNER}"
 
 
 async def create(api: ApiClient, pods: Sequence[Manifest], progress: Callable[[str, int, int], None]) -> None:

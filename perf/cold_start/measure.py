@@ -24,6 +24,7 @@ from sandbox.probe import healthy, wait_until
 from sandbox.processes import Process
 from stowplan.kube.client import PAGE, ApiClient
 from stowplan.kube.connection import Connection
+from stowplan.kube.errors import NotFound
 from stowplan.kube.paths import NODES, PODS
 from stowplan.model.keys import SCHEDULER_NAME
 
@@ -125,7 +126,7 @@ def _wait_synced(process: Process, metrics: int) -> None:
 
 
 async def _requests(plane: ControlPlane, url: str, names: list[str], seconds: float, scratch: Path) -> Load:
-    """Filter calls with all names, one after the other, while pods come that wait for our scheduler."""
+    """Filter calls with all names, one after the other, while pods come that wait for our scheduler, and others go."""
     body = json.dumps({"Pod": _asking(), "Nodes": None, "NodeNames": names}).encode()
     async with ApiClient(Connection.from_kubeconfig(plane.kubeconfig)) as api:
         coming = asyncio.create_task(_churn(api))
@@ -140,12 +141,14 @@ async def _requests(plane: ControlPlane, url: str, names: list[str], seconds: fl
 
 
 async def _churn(api: ApiClient) -> None:
-    """New waiting pods, until cancelled."""
+    """New waiting pods, until cancelled; for each one that stands is deleted, so that the planner learns lifetimes as it goes."""
     number = 0
     while True:
         waiting = filling.pod(number)
         waiting["metadata"]["name"] = f"waiting-{number}"
         await api.create(PODS.path(filling.NAMESPACE), waiting)
+        with suppress(NotFound):  # gone since the arm before
+            await api.delete(PODS.path(filling.NAMESPACE, filling.name(number)), {"gracePeriodSeconds": 0})
         number += 1
         await asyncio.sleep(_CHURN_SECONDS)
 

@@ -21,7 +21,7 @@ def _section(data: Data) -> Section:
     return Section(
         "Cold start",
         f"The extender starts beside an API server that holds {data['nodes']:,} nodes and {data['pods']:,} pods. Then it filters all "
-        "nodes again and again, one call after the other, while ten new pods a second wait and the planner plans them. A client that "
+        "nodes again and again, one call after the other, while ten pods a second come, which the planner plans, and ten go. A client that "
         f"only reads the same lists, page by page, needed {data['read_seconds']:.1f} s.",
         [
             Plot(
