@@ -9,11 +9,11 @@ import numpy as np
 from demo.manifests import CONTAINER
 from demo.usage import DAYS, LEARNED_DAYS, usage_of
 from demo.workload import Workload
-from recommender.by_class import ByClass
-from recommender.prices import list_prices
-from recommender.recommendation import Recommendation, Subject, recommend
-from recommender.strategy import Requests
-from recommender.usage import Usage
+from recommender.replaying.by_class import ByClass
+from recommender.replaying.strategy import Requests
+from recommender.replaying.usage import Usage
+from recommender.sizing.prices import list_prices
+from recommender.sizing.recommendation import Recommendation, Subject, recommend
 from stowplan.model.builtin_classes import BUILTIN_CLASSES
 from stowplan.model.profile import ClassRecommendation, ContainerRecommendation, Source, WorkloadProfile
 from stowplan.model.workload_class import WorkloadClass

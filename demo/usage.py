@@ -19,7 +19,7 @@ import polars as pl
 from demo.manifests import CONTAINER
 from demo.workload import Workload
 from recommender.amounts import Floats, Ints
-from recommender.usage import Usage
+from recommender.replaying.usage import Usage
 
 SAMPLE: Final = "usage.csv.gz"
 LEARNED_DAYS: Final = 14

@@ -11,11 +11,11 @@ from pathlib import Path
 
 import uvloop
 
-from recommender.observation import UsageSource
 from recommender.service import RecommenderService
 from recommender.settings import RecommenderSettings
 from recommender.sources.metrics import SourceMetrics
 from recommender.sources.metrics_api import MetricsApiSource
+from recommender.sources.observation import UsageSource
 from recommender.sources.prometheus import PrometheusSource
 from recommender.sources.prometheus_api import PrometheusApi, PrometheusSettings
 from stowplan.kube.client import ApiClient

@@ -12,12 +12,12 @@ from collections.abc import Awaitable, Callable
 
 from prometheus_client import CollectorRegistry
 
-from recommender.learning import Learning
-from recommender.observation import UsageSource
-from recommender.profile_store import ProfileStore
-from recommender.service_metrics import ServiceMetrics
+from recommender.live.learning import Learning
+from recommender.live.profile_store import ProfileStore
+from recommender.live.service_metrics import ServiceMetrics
 from recommender.settings import RecommenderSettings
 from recommender.sources.metrics import SourceMetrics
+from recommender.sources.observation import UsageSource
 from stowplan.kube.client import ApiClient
 from stowplan.kube.leader_election import LeaderElection, LeaseTerms
 from stowplan.kube.reflector_metrics import ReflectorMetrics

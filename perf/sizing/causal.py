@@ -16,13 +16,13 @@ from typing import Final
 import numpy as np
 
 from recommender.amounts import Floats
-from recommender.analogs import Likeness, day_weights, recency
-from recommender.forecast import Forecast, at_price, forecast, percentile
-from recommender.frontier import fleet_scale
-from recommender.history import BAND_SHARES, Window
-from recommender.learner import Learner
-from recommender.prior import forecast_with_prior
-from recommender.usage import Usage
+from recommender.forecasting.analogs import Likeness, day_weights, recency
+from recommender.forecasting.forecast import Forecast, at_price, forecast, percentile
+from recommender.forecasting.prior import forecast_with_prior
+from recommender.remembering.history import BAND_SHARES, Window
+from recommender.replaying.frontier import fleet_scale
+from recommender.replaying.learner import Learner
+from recommender.replaying.usage import Usage
 
 HALF_LIVES: Final = (1.0, 3.0, 7.0, 20.0, 1000.0)
 """Days; besides them the weights by likeness."""

@@ -1,4 +1,4 @@
-"""Public traces in the schema of `stowplan replay` (see recommender.usage). Sources and licences are in data/README.md.
+"""Public traces in the schema of `stowplan replay` (see recommender.replaying.usage). Sources and licences are in data/README.md.
 
 Each converter takes the trace as the sources offer it (columns as described there) and gives a table of the schema.
 """

@@ -17,17 +17,17 @@ import msgspec
 import numpy as np
 
 from perf.sizing.scale import CONTAINERS, TODAY, WORKLOADS, histories, peak_kib
-from recommender.closing import Terms, close_day
-from recommender.feeding import Feeder, Place
-from recommender.fleet import GRACE_S, SHARDS, Fleet, Tracked, shard_of
-from recommender.fleet_pass import Case, FleetPass
-from recommender.learned import Learned
-from recommender.observation import UsageSample
-from recommender.open_sketches import Batch
-from recommender.peers import Peers
-from recommender.prices import list_prices
-from recommender.profiles import digest, profile_of, with_checkpoint
-from recommender.shards import encode_shard
+from recommender.live.closing import Terms, close_day
+from recommender.live.feeding import Feeder, Place
+from recommender.live.fleet_pass import Case, FleetPass
+from recommender.live.profiles import digest, profile_of, with_checkpoint
+from recommender.live.shards import encode_shard
+from recommender.remembering.learned import Learned
+from recommender.remembering.open_sketches import Batch
+from recommender.sizing.peers import Peers
+from recommender.sizing.prices import list_prices
+from recommender.sources.observation import UsageSample
+from recommender.workloads.fleet import GRACE_S, SHARDS, Fleet, Tracked, shard_of
 from stowplan.model.builtin_classes import BUILTIN_CLASSES
 from stowplan.model.profile_codec import profile_manifest
 from stowplan.model.workload import Workload

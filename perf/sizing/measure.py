@@ -16,13 +16,13 @@ from perf.sizing.oracle import Hindsight, hindsight, least_cores, least_memory_b
 from perf.sizing.targets import best_price, cpu_target, memory_target
 from perf.sizing.uncertainty import cells, interval
 from recommender.amounts import Floats
-from recommender.by_class import ByClass
-from recommender.frontier import Frontier, sweep
-from recommender.judge import Plan, Verdict, judge
-from recommender.replay import replay
-from recommender.report import calibration
-from recommender.strategies import strategy
-from recommender.usage import Usage, usage_of
+from recommender.replaying.by_class import ByClass
+from recommender.replaying.frontier import Frontier, sweep
+from recommender.replaying.judge import Plan, Verdict, judge
+from recommender.replaying.replay import replay
+from recommender.replaying.report import calibration
+from recommender.replaying.strategies import strategy
+from recommender.replaying.usage import Usage, usage_of
 from stowplan.model.builtin_classes import BUILTIN_CLASSES
 
 DATA: Final = Path(__file__).parent / "data"

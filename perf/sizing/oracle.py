@@ -18,10 +18,10 @@ from typing import Final
 import numpy as np
 
 from recommender.amounts import Floats
-from recommender.forecast import Forecast, forecast
-from recommender.history import Window
-from recommender.learner import Learner
-from recommender.usage import Usage
+from recommender.forecasting.forecast import Forecast, forecast
+from recommender.remembering.history import Window
+from recommender.replaying.learner import Learner
+from recommender.replaying.usage import Usage
 
 RISKS: Final = (
     0.7,

@@ -12,10 +12,10 @@ from typing import Any, Final
 
 import numpy as np
 
-from recommender.codes import encode
-from recommender.history import BANDS, DAYS, History
-from recommender.prices import list_prices
-from recommender.recommendation import Subject, recommend
+from recommender.remembering.codes import encode
+from recommender.remembering.history import BANDS, DAYS, History
+from recommender.sizing.prices import list_prices
+from recommender.sizing.recommendation import Subject, recommend
 from stowplan.model.builtin_classes import BUILTIN_CLASSES
 
 WORKLOADS: Final = 10_000

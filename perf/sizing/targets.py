@@ -8,8 +8,8 @@ from typing import Any, Final
 import numpy as np
 
 from recommender.amounts import Floats
-from recommender.frontier import Frontier, Point
-from recommender.judge import Verdict
+from recommender.replaying.frontier import Frontier, Point
+from recommender.replaying.judge import Verdict
 
 NEEDED: Final = 0.05
 """At least this share less is the target."""

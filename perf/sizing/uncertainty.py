@@ -14,7 +14,7 @@ from typing import Any, Final
 import numpy as np
 
 from recommender.amounts import Floats
-from recommender.usage import Usage
+from recommender.replaying.usage import Usage
 
 DRAWS: Final = 1000
 SEED: Final = 7

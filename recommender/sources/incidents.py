@@ -6,9 +6,9 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final
 
-from recommender.observation import Incident, IncidentKind
 from recommender.sources.memory_events import EVICTED, REASONS, MemoryEvent, project_memory_event
 from recommender.sources.metrics import SourceMetrics
+from recommender.sources.observation import Incident, IncidentKind
 from recommender.sources.pod_fates import ContainerFate, Ending, PodFate, project_pod_fate
 from stowplan.kube.client import ApiClient
 from stowplan.kube.codec import ObjectKey

@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
-from recommender.intake import Admission, DropReason
-from recommender.observation import UsageSample
+from recommender.sources.intake import Admission, DropReason
+from recommender.sources.observation import UsageSample
 
 
 class SourceMetrics:

@@ -10,8 +10,8 @@ from typing import Final
 
 import msgspec
 
-from recommender.observation import UsageSample
 from recommender.sources.metrics import SourceMetrics
+from recommender.sources.observation import UsageSample
 from recommender.sources.pod_metrics import LIST, POD, PodMetrics, duration_s, memory_bytes, millicores
 from recommender.sources.retry import Backoff
 from stowplan.kube.client import ApiClient

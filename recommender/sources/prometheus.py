@@ -8,9 +8,9 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Final, TypeVar
 
-from recommender.observation import UsageSample
 from recommender.sources.bounded_queries import LONGEST_S, BoundedQueries
 from recommender.sources.metrics import SourceCounters, SourceMetrics
+from recommender.sources.observation import UsageSample
 from recommender.sources.prometheus_api import Labels, PrometheusApi, PrometheusError, Series, TooMuchDataError
 from recommender.sources.promql import CPU
 from recommender.sources.retry import Backoff

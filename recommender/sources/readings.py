@@ -8,8 +8,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
-from recommender.observation import UsageSample
 from recommender.sources.counters import Increase, increases
+from recommender.sources.observation import UsageSample
 from recommender.sources.prometheus_api import Labels, Series
 
 _Points = dict[float, float]

@@ -13,8 +13,8 @@ import typer
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from recommender.prices import Prices
-    from recommender.proposals import Proposal
+    from recommender.proposing.proposals import Proposal
+    from recommender.sizing.prices import Prices
     from stowplan.cli.recommend_inputs import Inputs
 
 
@@ -35,7 +35,7 @@ class PriceTable(StrEnum):
 
 
 class SortBy(StrEnum):
-    """As recommender.proposals.Sort, which is not imported until it is needed."""
+    """As recommender.proposing.proposals.Sort, which is not imported until it is needed."""
 
     SAVING = "saving"
     CPU = "cpu"
@@ -80,7 +80,7 @@ def recommend(
     inputs, shown_namespace = _read(file or [], None if all_namespaces else namespace, everywhere=all_namespaces)
     rows, table_of_prices = _rows(inputs, workload_class, under, sort, prices)
     if output is Output.JSON:
-        from recommender.proposal_json import report  # noqa: PLC0415 - other subcommands start without it
+        from recommender.proposing.proposal_json import report  # noqa: PLC0415 - other subcommands start without it
 
         typer.echo(json.dumps(report(rows, table_of_prices, inputs.problems), separators=(",", ":")))
     else:
@@ -111,8 +111,8 @@ def _read(files: Sequence[str], namespace: str | None, *, everywhere: bool) -> t
 def _rows(
     inputs: Inputs, workload_class: str | None, under: str | None, sort: SortBy, prices: PriceTable
 ) -> tuple[list[Proposal], Prices]:
-    from recommender.prices import Prices, list_prices  # noqa: PLC0415 - other subcommands start without it
-    from recommender.proposals import Sort, ordered, propose  # noqa: PLC0415 - as above
+    from recommender.proposing.proposals import Sort, ordered, propose  # noqa: PLC0415 - as above
+    from recommender.sizing.prices import Prices, list_prices  # noqa: PLC0415 - other subcommands start without it
     from stowplan.catalog.unit_prices import CPU_PRICE, MEMORY_PRICE  # noqa: PLC0415 - as above
 
     priced = list_prices() if prices is PriceTable.CATALOG else Prices(CPU_PRICE, MEMORY_PRICE)
@@ -125,7 +125,7 @@ def _rows(
 def _show(rows: Sequence[Proposal], *, with_namespace: bool) -> None:
     from rich.console import Console  # noqa: PLC0415 - needed for this output only
 
-    from recommender.proposal_table import legend, table  # noqa: PLC0415 - as above
+    from recommender.proposing.proposal_table import legend, table  # noqa: PLC0415 - as above
 
     if not rows:
         typer.echo("Nothing has been learned about these workloads yet.", err=True)

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from recommender.proposals import Amounts, InForce
+from recommender.proposing.proposals import Amounts, InForce
 from stowplan.kube.client import ApiClient
 from stowplan.kube.connection import Connection
 from stowplan.kube.errors import Forbidden, NotFound

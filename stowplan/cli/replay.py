@@ -45,7 +45,7 @@ def replay(
     """
     result = _result(usage, learn_days, strategy, with_frontier=sweep or plot is not None)
     if plot is not None:
-        from recommender.plot import write_plot  # noqa: PLC0415 - plotly is slow to import
+        from recommender.replaying.plot import write_plot  # noqa: PLC0415 - plotly is slow to import
 
         write_plot(result, plot)
     if output is Output.JSON:
@@ -55,9 +55,9 @@ def replay(
 
 
 def _result(usage: Path, learn_days: int | None, strategy: str | None, *, with_frontier: bool) -> dict[str, Any]:
-    from recommender.report import run  # noqa: PLC0415 - other subcommands start without numpy and polars
-    from recommender.strategies import DEFAULT  # noqa: PLC0415 - as above
-    from recommender.usage import read_usage  # noqa: PLC0415 - as above
+    from recommender.replaying.report import run  # noqa: PLC0415 - other subcommands start without numpy and polars
+    from recommender.replaying.strategies import DEFAULT  # noqa: PLC0415 - as above
+    from recommender.replaying.usage import read_usage  # noqa: PLC0415 - as above
 
     names = [name.strip() for name in strategy.split(",") if name.strip()] if strategy else list(DEFAULT)
     try:

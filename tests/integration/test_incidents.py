@@ -8,9 +8,9 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
-from recommender.observation import Incident, IncidentKind
 from recommender.sources.incidents import IncidentKey, IncidentLog, event_reflectors, pod_reflector
 from recommender.sources.metrics import SourceMetrics
+from recommender.sources.observation import Incident, IncidentKind
 from sandbox.control_plane import ControlPlane
 from stowplan.kube.client import ApiClient
 from stowplan.kube.connection import Connection

@@ -12,10 +12,10 @@ from itertools import pairwise
 import pytest
 from prometheus_client import CollectorRegistry
 
-from recommender.intake import Intake
-from recommender.observation import UsageSample
+from recommender.sources.intake import Intake
 from recommender.sources.metrics import SourceMetrics
 from recommender.sources.metrics_api import MetricsApiSource
+from recommender.sources.observation import UsageSample
 from sandbox.control_plane import ControlPlane, SandboxSettings
 from sandbox.metrics_server import NAME, RESOLUTION_SECONDS, start_metrics_server
 from sandbox.nodes import create_nodes, node_manifest, wait_ready

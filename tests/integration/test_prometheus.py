@@ -15,9 +15,9 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 from prometheus_client import CollectorRegistry
 
-from recommender.intake import DropReason, Intake
-from recommender.observation import UsageSample
+from recommender.sources.intake import DropReason, Intake
 from recommender.sources.metrics import SourceMetrics
+from recommender.sources.observation import UsageSample
 from recommender.sources.prometheus import PrometheusSource
 from recommender.sources.prometheus_api import PrometheusApi, PrometheusSettings
 from tests.support.prometheus import running_prometheus, write_blocks

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from recommender.amounts import DAY_S
-from recommender.fleet import GRACE_S
+from recommender.workloads.fleet import GRACE_S
 from sandbox.control_plane import ControlPlane
 from sandbox.install import service_account
 from sandbox.manifests import for_sandbox, render

@@ -6,13 +6,13 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recommender.closing import close_day, close_run
-from recommender.feeding import Feeder, Place
-from recommender.fleet import Fleet
-from recommender.history import sketch
-from recommender.observation import UsageSample
-from recommender.open_sketches import OpenSketches
-from recommender.restoring import Restorer, checkpoint_of
+from recommender.live.closing import close_day, close_run
+from recommender.live.feeding import Feeder, Place
+from recommender.live.restoring import Restorer, checkpoint_of
+from recommender.remembering.history import sketch
+from recommender.remembering.open_sketches import OpenSketches
+from recommender.sources.observation import UsageSample
+from recommender.workloads.fleet import Fleet
 from stowplan.model.profile import WorkloadProfile
 from stowplan.model.workload import WorkloadKey
 from tests.support.fleets import DAY, MIB, MIDNIGHT, feeder, sample, shard_text, standard, web

@@ -13,10 +13,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recommender.coverage import FRAGMENTS
-from recommender.intake import DropReason, Intake
-from recommender.observation import UsageSample
+from recommender.remembering.coverage import FRAGMENTS
 from recommender.sources.counters import increases
+from recommender.sources.intake import DropReason, Intake
+from recommender.sources.observation import UsageSample
 
 MIDNIGHT = 1_700_006_400
 """2023-11-15 00:00:00 UTC; samples lie after it."""

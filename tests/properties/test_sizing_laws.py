@@ -6,13 +6,13 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recommender import forecast, peaks
-from recommender.analogs import day_weights
-from recommender.codes import decode, encode
-from recommender.grid import CPU_GRID, MEMORY_GRID, change, rounded
-from recommender.history import History, sketch, window
+from recommender.forecasting import forecast, peaks
+from recommender.forecasting.analogs import day_weights
+from recommender.remembering.codes import decode, encode
+from recommender.remembering.history import History, sketch, window
 from recommender.risk import LEVEL_MAX, LEVEL_MIN, Levels, Risk, declared
-from recommender.sizing import sizes, staffing
+from recommender.sizing.grid import CPU_GRID, MEMORY_GRID, change, rounded
+from recommender.sizing.sizing import sizes, staffing
 from stowplan.model.builtin_classes import BUILTIN_CLASSES
 from stowplan.model.workload_class import Step
 from tests.support.usage import MONDAY

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from recommender.closing import Terms
-from recommender.feeding import Feeder, Locate, Place
-from recommender.fleet import Fleet, Tracked
-from recommender.observation import UsageSample
-from recommender.shards import encode_shard
+from recommender.live.closing import Terms
+from recommender.live.feeding import Feeder, Locate, Place
+from recommender.live.shards import encode_shard
+from recommender.sources.observation import UsageSample
+from recommender.workloads.fleet import Fleet, Tracked
 from stowplan.model.builtin_classes import BUILTIN_CLASSES
 from stowplan.model.workload import Workload
 

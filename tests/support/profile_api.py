@@ -1,4 +1,4 @@
-"""WorkloadProfiles in memory, behind the calls that `recommender.profile_store` makes."""
+"""WorkloadProfiles in memory, behind the calls that `recommender.live.profile_store` makes."""
 
 from __future__ import annotations
 

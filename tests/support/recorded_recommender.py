@@ -12,9 +12,9 @@ from pathlib import Path
 
 import msgspec
 
-from recommender.observation import UsageSample
 from recommender.service import RecommenderService
 from recommender.settings import RecommenderSettings
+from recommender.sources.observation import UsageSample
 from stowplan.kube.client import ApiClient
 from stowplan.kube.connection import Connection
 from stowplan.serving.http import Drain

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import polars as pl
 
-from recommender.observation import UsageSample
+from recommender.sources.observation import UsageSample
 
 DATA = Path(__file__).parents[2] / "perf" / "sizing" / "data"
 THROTTLED_SHARE = 0.25

@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 
 from recommender.amounts import DAY_S
-from recommender.usage import Usage, usage_of
+from recommender.replaying.usage import Usage, usage_of
 
 MONDAY = 20_003
 """2024-10-07 in days since the epoch: (20003 + 3) % 7 = 0."""

@@ -7,12 +7,12 @@ import pytest
 
 from perf.sizing.causal import Judged, Rule, best, family, outcome
 from perf.sizing.uncertainty import cells, interval
-from recommender.frontier import sweep
-from recommender.history import BANDS
-from recommender.judge import judge
-from recommender.replay import replay
-from recommender.strategies import strategy
-from recommender.usage import Usage
+from recommender.remembering.history import BANDS
+from recommender.replaying.frontier import sweep
+from recommender.replaying.judge import judge
+from recommender.replaying.replay import replay
+from recommender.replaying.strategies import strategy
+from recommender.replaying.usage import Usage
 from tests.support.usage import recording
 
 DAY = 24

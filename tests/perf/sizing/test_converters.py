@@ -7,7 +7,7 @@ import pytest
 
 from perf.sizing.converters import bitbrains, crane, online_boutique
 from perf.sizing.measure import load, until
-from recommender.usage import usage_of
+from recommender.replaying.usage import usage_of
 
 
 def test_bitbrains_units() -> None:

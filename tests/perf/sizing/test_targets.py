@@ -8,11 +8,11 @@ import pytest
 from perf.sizing.oracle import hindsight, least_cores, least_memory_by_rule
 from perf.sizing.scale import measure
 from perf.sizing.targets import cpu_target, interpolated, safest
-from recommender.frontier import sweep
-from recommender.judge import Plan, judge
-from recommender.replay import replay
-from recommender.strategies import strategy
-from recommender.usage import Usage
+from recommender.replaying.frontier import sweep
+from recommender.replaying.judge import Plan, judge
+from recommender.replaying.replay import replay
+from recommender.replaying.strategies import strategy
+from recommender.replaying.usage import Usage
 from tests.support.usage import recording
 
 

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from prometheus_client import CollectorRegistry
 
-from recommender.observation import Incident, IncidentKind
 from recommender.sources.incidents import EventFeed, IncidentKey, IncidentLog
 from recommender.sources.memory_events import project_memory_event
 from recommender.sources.metrics import SourceMetrics
+from recommender.sources.observation import Incident, IncidentKind
 from recommender.sources.pod_fates import PodFate, project_pod_fate
 from stowplan.kube.codec import ObjectKey
 

@@ -2,9 +2,9 @@
 
 from prometheus_client import CollectorRegistry
 
-from recommender.intake import Intake
-from recommender.observation import UsageSample
+from recommender.sources.intake import Intake
 from recommender.sources.metrics import SourceMetrics
+from recommender.sources.observation import UsageSample
 
 
 def test_admissions_are_counted_by_source_and_reason() -> None:

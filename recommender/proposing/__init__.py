@@ -1,0 +1,1 @@
+"""What would change for which workload, as a table and as JSON."""

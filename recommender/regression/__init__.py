@@ -1,0 +1,1 @@
+"""The automatic step back: whether a workload fares worse since its size changed."""

@@ -1,0 +1,1 @@
+"""The workloads in memory, and whose each pod is."""
