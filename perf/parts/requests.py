@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from perf import requests
+from perf import profiles, requests
 from perf.part import Context, Data, Part
 from perf.report.figures import bars
 from perf.report.section import Plot, Section, Table
@@ -10,7 +10,9 @@ from perf.report.section import Plot, Section, Table
 
 def _measure(context: Context) -> Data:
     context.progress.update("reviews and filter calls, in turn with their baseline")
-    return {"rows": requests.measure(600 if context.short else 3000)}
+    rows = requests.measure(600 if context.short else 3000)
+    context.progress.update("learned sizes looked up, in turn with none")
+    return {"rows": rows, "learned": profiles.measure(2000, 1000) if context.short else profiles.measure()}
 
 
 def _section(data: Data) -> Section:
@@ -43,9 +45,29 @@ def _section(data: Data) -> Section:
                     )
                     for row in rows
                 ],
-            )
+            ),
+            *_learned(data),
         ],
     )
+
+
+def _learned(data: Data) -> list[Table]:
+    """What the look-up of learned sizes adds; results of earlier versions do not have it."""
+    if "learned" not in data:
+        return []
+    learned = data["learned"]
+    return [
+        Table(
+            f"Learned sizes of {learned['workloads']:,} workloads: microseconds added (target: p99 below"
+            f" {learned['target_added_p99_us']:.0f})",
+            ("what, timed how", "added p50", "added p99"),
+            [
+                (f"{name}, {kind}", f"{times['added_p50_us']:.0f}", f"{times['added_p99_us']:.0f}")
+                for name, label in (("look-ups alone", "look_up"), ("review", "review"))
+                for kind, times in learned[label].items()
+            ],
+        )
+    ]
 
 
 PART = Part("requests", _measure, _section)

@@ -70,7 +70,7 @@ def _targets(title: str, traces: dict[str, Any], resource: str) -> Table:
                 continue
             saving = _percent(target)
             reached = target["reached"] or {}
-            most = "-" if resource != "cpu" else _hindsight(found["hindsight_saving"])
+            bounds = (_interval(found), _best_rule(found), _hindsight(found["hindsight_saving"]))
             theirs = target["baseline"]
             risk = "overrun_share" if resource == "cpu" else "breach_days"
             shown = "not reached" if saving is None else f"{saving:.1f} %"
@@ -81,13 +81,25 @@ def _targets(title: str, traces: dict[str, Any], resource: str) -> Table:
                     f"{reached.get(risk, float('nan')):.4g}",
                     f"{theirs[risk]:.4g}",
                     _met(target),
-                    most,
+                    *(bounds if resource == "cpu" else ()),
                 )
             )
     risk_title = "overrun share" if resource == "cpu" else "breach days"
-    return Table(
-        title, ("trace / baseline", "saved", f"{risk_title}, ours", "theirs", "5 % target", "bound, period / day"), rows
-    )
+    bounded = ("95 % interval", "best rule in hindsight", "bound, period / day") if resource == "cpu" else ()
+    return Table(title, ("trace / baseline", "saved", f"{risk_title}, ours", "theirs", "5 % target", *bounded), rows)
+
+
+def _interval(found: dict[str, Any]) -> str:
+    """Of the saving, had other containers and days of the same kind been recorded."""
+    drawn = found["cpu_uncertainty"]
+    interval = (drawn["both"] if "both" in drawn else drawn["containers"])["interval_95"]
+    return "-" if interval is None else " to ".join(f"{100 * end:.0f} %" for end in interval)
+
+
+def _best_rule(found: dict[str, Any]) -> str:
+    """What the best of a family of rules saves that is chosen knowing the judged days."""
+    saving = found["best_rule_in_hindsight"]["saving"]
+    return "-" if saving is None else f"{100 * saving:.1f} %"
 
 
 def _hindsight(bounds: dict[str, dict[str, float]]) -> str:
