@@ -145,6 +145,11 @@ class Gates:
         else:
             yield from self._planned(open_, slots)
 
+    def writing(self, uid: str) -> None:
+        """It is being taken away: not to be tried meanwhile."""
+        if seen := self._seen.get(uid):
+            seen.not_before = float("inf")
+
     def written(self, uid: str) -> None:
         """The API server has taken the gate away."""
         if seen := self._seen.get(uid):

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from extender.candidates import View
 from extender.gating.decision import Gates, Release, Slots, Why
@@ -84,45 +84,73 @@ class Ungater:
         self._looked_at = self._renewed_at = self._listed_at = self._complained_at = self._grouped_at = float("-inf")
         self._missing: frozenset[PodRef] = frozenset()
         self._announced = False
+        self._writes: set[asyncio.Task[None]] = set()
+        self._room = asyncio.Semaphore(_PARALLEL)
 
     async def run(self, ending: Callable[[], bool] = lambda: False) -> None:
         """Take gates away until cancelled; `ending` says that this will be soon. Call `stop` afterwards."""
-        while True:
-            try:
-                busy = await self.tick(ending=ending())
-            except Exception:
-                log.exception("taking gates away failed; trying again")
-                busy = False
-            if not busy:
-                await self._sleep(TICK_SECONDS if self._cluster.held.pods else IDLE_SECONDS)
+        await self._guarded(self.promise(ending=ending()))  # who leads comes first
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._keep_promising(ending))
+            tasks.create_task(self._keep_releasing(ending))
 
     async def stop(self) -> None:
         """Leave no gate behind, whoever added it meanwhile; bounded, as a shutdown is."""
         try:
             async with asyncio.timeout(_STOP_SECONDS):
                 await self._give_up()
+                await self.settle()
                 if self._leadership.leads:
-                    await self._write((ref, Why.OFF) for ref in await self._writer.found())
+                    await asyncio.gather(*(self._write(ref, Why.OFF) for ref in await self._writer.found()))
         except (TimeoutError, KubeError) as error:
             log.warning("gates may have been left on pods, for the next process to take away: %s", error)
 
-    async def tick(self, *, ending: bool = False) -> bool:
-        """One look; whether there is more to do at once."""
+    async def release(self, *, ending: bool = False) -> bool:
+        """Look at the held pods and begin to write; whether there is more to do at once."""
+        releases = self._due(PlannedSlots(self._cluster.view()), leads=self._leadership.leads, ending=ending)
+        self._metrics.held.set(len(self._cluster.held.pods))
+        for release in releases:
+            self._metrics.waited.observe(self._gates.waited(release.pod.uid))
+            self._gates.writing(release.pod.uid)
+            self._begin(PodRef.of(release.pod), release.why)
+        return len(releases) >= _BATCH
+
+    async def promise(self, *, ending: bool = False) -> None:
+        """Look who leads and what the watch may have missed, and tell the webhook whether gates are taken away."""
         if self._clock() - self._looked_at >= _LEADER_SECONDS:
             self._looked_at = self._clock()
             await self._leadership.refresh()
-        held, leads = self._cluster.held.pods, self._leadership.leads
-        releases = self._due(PlannedSlots(self._cluster.view()), leads=leads, ending=ending)
-        self._metrics.held.set(len(held))
-        for release in releases:
-            self._metrics.waited.observe(self._gates.waited(release.pod.uid))
-        await self._write((PodRef.of(release.pod), release.why) for release in releases)
+        leads = self._leadership.leads
         if self._gates.unsized and self._clock() - self._grouped_at >= _GROUPS_SECONDS:
             self._grouped_at = self._clock()
             await self._cluster.read_groups()
         await self._look_again(leads=leads)
-        await self._announce(wanted=leads and not ending and not self._gates.overdue(held.values()))
-        return len(releases) >= _BATCH
+        overdue = self._gates.overdue(self._cluster.held.pods.values())
+        await self._announce(wanted=leads and not ending and not overdue)
+
+    async def settle(self) -> None:
+        """Return when what is being written is written."""
+        while self._writes:
+            await asyncio.gather(*self._writes, return_exceptions=True)
+
+    async def _keep_releasing(self, ending: Callable[[], bool]) -> None:
+        while True:
+            busy = await self._guarded(self.release(ending=ending()))
+            # Even where there is more to do, requests are answered in between.
+            await self._sleep(0 if busy else TICK_SECONDS if self._cluster.held.pods else IDLE_SECONDS)
+
+    async def _keep_promising(self, ending: Callable[[], bool]) -> None:
+        """Apart from the releases: on a busy machine these calls take longer than a pod is to wait."""
+        while True:
+            await self._sleep(IDLE_SECONDS)
+            await self._guarded(self.promise(ending=ending()))
+
+    async def _guarded(self, work: Coroutine[Any, Any, bool | None]) -> bool:
+        try:
+            return bool(await work)
+        except Exception:
+            log.exception("taking gates away failed; trying again")
+            return False
 
     def _due(self, slots: Slots, *, leads: bool, ending: bool) -> list[Release]:
         found: list[Release] = []
@@ -145,7 +173,8 @@ class Ungater:
             log.warning("held pods could not be listed: %s", error)
             return
         again, self._missing = found & self._missing, found
-        await self._write((ref, Why.MISSED) for ref in again)
+        for ref in again:
+            self._begin(ref, Why.MISSED)
 
     async def _announce(self, *, wanted: bool) -> None:
         if not wanted or self._lease is None:
@@ -170,29 +199,23 @@ class Ungater:
         except KubeError as error:
             log.warning("the Lease of the gates runs out by itself: %s", error)
 
-    async def _write(self, releases: Iterable[tuple[PodRef, Why]]) -> None:
-        room = asyncio.Semaphore(_PARALLEL)
+    def _begin(self, ref: PodRef, why: Why) -> None:
+        task = asyncio.create_task(self._write(ref, why))
+        self._writes.add(task)
+        task.add_done_callback(self._writes.discard)
 
-        async def one(ref: PodRef, why: Why) -> None:
-            async with room:
-                try:
-                    await self._writer.release(ref)
-                except KubeError as error:
-                    self._gates.failed(ref.uid)
-                    self._metrics.failed.inc()
-                    hint = "; allow patch of pods (component scheduling-gates)" if isinstance(error, Forbidden) else ""
-                    self._complain("the gate of %s/%s stays for now: %s%s", ref.namespace, ref.name, error, hint)
-                    return
-                except Exception:
-                    self._gates.failed(ref.uid)
-                    self._metrics.failed.inc()
-                    raise
-            self._gates.written(ref.uid)
-            self._metrics.released.labels(why.value).inc()
-
-        for outcome in await asyncio.gather(*(one(ref, why) for ref, why in releases), return_exceptions=True):
-            if isinstance(outcome, BaseException):
-                raise outcome
+    async def _write(self, ref: PodRef, why: Why) -> None:
+        async with self._room:
+            try:
+                await self._writer.release(ref)
+            except Exception as error:  # noqa: BLE001 - whatever it is, the gate must be tried again
+                self._gates.failed(ref.uid)
+                self._metrics.failed.inc()
+                hint = "; allow patch of pods (component scheduling-gates)" if isinstance(error, Forbidden) else ""
+                self._complain("the gate of %s/%s stays for now: %r%s", ref.namespace, ref.name, error, hint)
+                return
+        self._gates.written(ref.uid)
+        self._metrics.released.labels(why.value).inc()
 
     def _complain(self, message: str, *values: object) -> None:
         """At most once a minute: what fails for one pod fails for a thousand."""
