@@ -58,10 +58,12 @@ def _on_sandbox(context: Context) -> Data:
 
 
 def by_arm(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """The arms of one size, with what the baseline placed and this arm did not, and the cost of seeing a sample of the nodes only."""
+    """The arms of one size, with what the baseline placed and this arm did not, and the cost: over the baseline's, and of seeing a sample only."""
     arms = {row["arm"]: dict(row) for row in rows}
     for name, row in arms.items():
         row["unplaced_beyond_baseline"] = max(0, arms[row["baseline"]]["placed"] - row["placed"])
+        before = arms[row["baseline"]]["in_use_dollars"]
+        row["cost_over_baseline"] = round(row["in_use_dollars"] / before, 4) if before else 1.0
         every_node = arms.get(f"{name}-all")
         if every_node and every_node["in_use_dollars"]:
             row["cost_over_every_node"] = round(row["in_use_dollars"] / every_node["in_use_dollars"], 4)

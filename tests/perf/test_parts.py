@@ -53,6 +53,7 @@ def test_an_arm_is_compared_with_its_baseline_and_with_every_node() -> None:
     assert arms["narrow"]["unplaced_beyond_baseline"] == 2
     assert arms["narrow-all"]["unplaced_beyond_baseline"] == 0  # placed one more than its baseline
     assert arms["narrow"]["cost_over_every_node"] == 1.025
+    assert arms["narrow"]["cost_over_baseline"] == 0.82  # 41 over 50
     assert "cost_over_every_node" not in arms["narrow-all"]
 
 
