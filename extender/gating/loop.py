@@ -100,7 +100,7 @@ class Ungater:
             async with asyncio.timeout(_STOP_SECONDS):
                 await self._give_up()
                 await self.settle()
-                if self._leadership.leads:
+                if self._lease is not None and self._leadership.leads:
                     await asyncio.gather(*(self._write(ref, Why.OFF) for ref in await self._writer.found()))
         except (TimeoutError, KubeError) as error:
             log.warning("gates may have been left on pods, for the next process to take away: %s", error)
@@ -117,6 +117,8 @@ class Ungater:
 
     async def promise(self, *, ending: bool = False) -> None:
         """Look who leads and what the watch may have missed, and tell the webhook whether gates are taken away."""
+        if self._lease is None and not self._cluster.held.pods:
+            return  # switched off, and nothing is left behind: no call is made
         if self._clock() - self._looked_at >= _LEADER_SECONDS:
             self._looked_at = self._clock()
             await self._leadership.refresh()

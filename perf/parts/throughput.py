@@ -58,7 +58,7 @@ def _on_sandbox(context: Context) -> Data:
 
 
 def by_arm(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """The arms of one size, with what the baseline placed and this arm did not, and the cost: over the baseline's, and of seeing a sample only."""
+    """The arms of one size, with what the baseline placed and this arm did not, and the cost over the baseline's and of seeing a sample."""
     arms = {row["arm"]: dict(row) for row in rows}
     for name, row in arms.items():
         row["unplaced_beyond_baseline"] = max(0, arms[row["baseline"]]["placed"] - row["placed"])

@@ -39,11 +39,13 @@ class Api:
         self.lease_failure: Exception | None = None
         self.listed: list[dict[str, Any]] = []
         self.lists = 0
+        self.reads = 0
         self.heal_after = 1_000_000
         self.slow: asyncio.Event | None = None
 
     async def get(self, _path: str) -> Any:
         """The scheduler's Lease."""
+        self.reads += 1
         return {"spec": {"holderIdentity": self.leader}}
 
     async def get_bytes(self, path: str, **_: Any) -> bytes:
@@ -275,6 +277,16 @@ async def test_switched_off_it_takes_away_what_it_finds_and_promises_nothing() -
     assert await desk.look(held("b"), after=1.0) == ["b"]
     assert desk.count("gates_released_total", why="off") == 2
     assert desk.api.holders == []
+
+
+async def test_switched_off_and_with_nothing_left_behind_it_makes_no_call() -> None:
+    desk = Desk(active=False)
+    desk.silence = 100.0
+    for _ in range(5):
+        await desk.look(after=10.0)
+    await desk.ungater.stop()
+
+    assert (desk.api.lists, desk.api.reads, desk.api.holders) == (0, 0, [])
 
 
 async def test_where_the_watch_is_silent_a_list_shows_what_it_missed() -> None:
