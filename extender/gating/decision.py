@@ -123,7 +123,7 @@ class Gates:
     def due(
         self, pods: Mapping[str, Pod], generation: int, slots: Slots, *, leads: bool, ending: bool = False
     ) -> Iterator[Release]:
-        """The gates to take away now, one by one; slots are taken as the iterator goes, so it may be left at any point.
+        """The gates to take away now, one by one. Slots are taken as the iterator goes; other calls may be made in between.
 
         Args:
             pods: all that are held.

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from extender.candidates import View
-from extender.gating.decision import Gates, Release, Slots, Why
+from extender.gating.decision import Gates, Why
 from extender.gating.held import HeldPods
 from extender.gating.lease import RENEW_SECONDS, GateLease
 from extender.gating.metrics import GateMetrics
@@ -28,8 +28,10 @@ _GROUPS_SECONDS: Final = 1.0
 _SILENCE_SECONDS: Final = 10.0
 """A watch that is silent for so long may be broken: held pods are looked for by a list, as often."""
 _COMPLAIN_SECONDS: Final = 60.0
-_BATCH: Final = 64
-"""Single pods decided about at a time: looking for a slot takes about 0.1 ms, and requests are answered in between."""
+_PORTION: Final = 16
+"""Pods let go at a time: looking for a slot takes about 0.1 ms, and requests are answered in between."""
+_REST: Final = 4
+"""Times the duration of a look that the event loop is left to others after it."""
 _PARALLEL: Final = 16
 _STOP_SECONDS: Final = 5.0
 
@@ -105,15 +107,17 @@ class Ungater:
         except (TimeoutError, KubeError) as error:
             log.warning("gates may have been left on pods, for the next process to take away: %s", error)
 
-    async def release(self, *, ending: bool = False) -> bool:
-        """Look at the held pods and begin to write; whether there is more to do at once."""
-        releases = self._due(PlannedSlots(self._cluster.view()), leads=self._leadership.leads, ending=ending)
-        self._metrics.held.set(len(self._cluster.held.pods))
-        for release in releases:
+    async def release(self, *, ending: bool = False) -> None:
+        """Look at the held pods, and begin to write."""
+        held, slots = dict(self._cluster.held.pods), PlannedSlots(self._cluster.view())
+        self._metrics.held.set(len(held))
+        due = self._gates.due(held, self._cluster.generation(), slots, leads=self._leadership.leads, ending=ending)
+        for number, release in enumerate(due, 1):
             self._metrics.waited.observe(self._gates.waited(release.pod.uid))
             self._gates.writing(release.pod.uid)
             self._begin(PodRef.of(release.pod), release.why)
-        return len(releases) >= _BATCH
+            if number % _PORTION == 0:
+                await self._sleep(0)
 
     async def promise(self, *, ending: bool = False) -> None:
         """Look who leads and what the watch may have missed, and tell the webhook whether gates are taken away."""
@@ -137,9 +141,11 @@ class Ungater:
 
     async def _keep_releasing(self, ending: Callable[[], bool]) -> None:
         while True:
-            busy = await self._guarded(self.release(ending=ending()))
-            # Even where there is more to do, requests are answered in between.
-            await self._sleep(0 if busy else TICK_SECONDS if self._cluster.held.pods else IDLE_SECONDS)
+            began = self._clock()
+            await self._guarded(self.release(ending=ending()))
+            rest = TICK_SECONDS if self._cluster.held.pods else IDLE_SECONDS
+            # With thousands of held pods a look takes milliseconds; requests are answered in between.
+            await self._sleep(max(rest, _REST * (self._clock() - began)))
 
     async def _keep_promising(self, ending: Callable[[], bool]) -> None:
         """Apart from the releases: on a busy machine these calls take longer than a pod is to wait."""
@@ -147,21 +153,11 @@ class Ungater:
             await self._sleep(IDLE_SECONDS)
             await self._guarded(self.promise(ending=ending()))
 
-    async def _guarded(self, work: Coroutine[Any, Any, bool | None]) -> bool:
+    async def _guarded(self, work: Coroutine[Any, Any, None]) -> None:
         try:
-            return bool(await work)
+            await work
         except Exception:
             log.exception("taking gates away failed; trying again")
-            return False
-
-    def _due(self, slots: Slots, *, leads: bool, ending: bool) -> list[Release]:
-        found: list[Release] = []
-        pods, generation = dict(self._cluster.held.pods), self._cluster.generation()
-        for release in self._gates.due(pods, generation, slots, leads=leads, ending=ending):
-            found.append(release)
-            if len(found) >= _BATCH and release.pod.signature.gang is None:
-                break
-        return found
 
     async def _look_again(self, *, leads: bool) -> None:
         """Where the watch is silent, ask. What the last list showed as well, and the watch still does not, is not to wait for it."""
