@@ -37,16 +37,19 @@ class NodeCurves:
         """Owner -> row -> curve, since the last load."""
         self._fresh_on: defaultdict[int, set[Hashable]] = defaultdict(set)
 
-    def load(self, rows: Ints, owners: Sequence[Hashable], survival: Callable[[Ints], Floats]) -> None:
+    def load(self, rows: Ints, owners: Sequence[Hashable | None], survival: Callable[[Ints], Floats]) -> None:
         """The pods that stand are exactly these.
 
         Args:
             rows: of their nodes.
-            owners: of the same pods.
+            owners: of the same pods; None for one that will never have company: it counts for its node, and no curve of it is kept.
             survival: the curves of some of them, by position in these lists; asked for a part at a time.
         """
         numbers: dict[Hashable, int] = {}
-        codes = np.array([numbers.setdefault(owner, len(numbers)) for owner in owners], np.int64)
+        given = (-1 if owner is None else numbers.setdefault(owner, len(numbers)) for owner in owners)
+        codes = np.fromiter(given, np.int64, len(rows))
+        alone = np.flatnonzero(codes < 0)
+        codes[alone] = len(numbers) + np.arange(len(alone))
         self._start(int(rows.max(initial=-1)) + 1)
         if not len(rows):
             return
@@ -63,6 +66,8 @@ class NodeCurves:
             part = by_row[begins[some.start] : ends[some.stop - 1]]
             left = 1.0 - self._curves[part].astype(np.float64)
             self.gone[present[some]] = np.multiply.reduceat(left, begins[some] - begins[some.start], 0)
+        if len(alone):  # the last ones, by their codes
+            self._rows, self._curves = self._rows[: bounds[-1]].copy(), self._curves[: bounds[-1]].copy()
 
     def place(self, row: int, owner: Hashable, curve: Floats) -> None:
         """One pod more stands on a node."""

@@ -122,10 +122,10 @@ class Occupancy:
         self.curves.load(self._row[slots].astype(np.int64), self._owners(groups), survival_of)
         return True
 
-    def _owners(self, groups: NDArray[np.int32]) -> list[Hashable]:
-        """Pods of one owner are expected to end together; one without an owner is its own."""
+    def _owners(self, groups: NDArray[np.int32]) -> list[Hashable | None]:
+        """Pods of one owner are expected to end together; one that is its own owner (None) has no company."""
         keys = self.lifetimes.owners()
-        return [keys.get(group, pod) for group, pod in zip(groups.tolist(), self.pods(), strict=True)]
+        return [keys.get(group) for group in groups.tolist()]
 
     def _ends_of_all(self) -> Floats | None:
         """When the pods end at the latest (infinity where nobody knows), in the order of `pods`; None where that is known of none."""

@@ -13,7 +13,7 @@ from perf.report.section import Plot, Section, Table
 
 
 def _measure(context: Context) -> Data:
-    nodes, rounds, pace, seconds = (100, 1, 10.0, 15.0) if context.short else (500, 4, 20.0, 40.0)
+    nodes, rounds, pace, seconds = (100, 1, 10.0, 15.0) if context.short else (500, 3, 20.0, 30.0)
     with context.place(context.scratch / "cluster", context.progress) as cluster:
         if cluster.kind is not None:
             keep_apart(cluster.kind)

@@ -107,3 +107,15 @@ def test_certain_survival_leaves_something_to_divide_by() -> None:
 
     assert np.isfinite(curves.seconds_added("a", np.ones(BINS), np.array([0]))).all()
     assert curves.seconds_left(np.array([0])) == pytest.approx([WIDTHS.sum()])
+
+
+def test_a_pod_without_company_counts_for_its_node_and_leaves_no_curve_behind() -> None:
+    rows, survival = np.array([0, 0, 1]), np.array([until(HOUR), until(2 * HOUR), until(3 * HOUR)])
+    named, unnamed = NodeCurves(), NodeCurves()
+    named.load(rows, ["a", "b", "c"], survival.__getitem__)
+    unnamed.load(rows, [None, "b", None], survival.__getitem__)
+
+    both = np.array([0, 1])
+    assert unnamed.seconds_left(both) == pytest.approx(named.seconds_left(both))
+    assert added(unnamed, "b", 3 * HOUR, [0, 1]) == pytest.approx(added(named, "b", 3 * HOUR, [0, 1]))
+    assert (len(unnamed._rows), len(named._rows)) == (1, 3)
