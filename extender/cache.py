@@ -274,7 +274,7 @@ class Cache:
             if entry is None or entry.node is None:
                 changed.pop(name, None)
             else:
-                changed[name] = NodeInfo(entry.node, dict(entry.used), dict(entry.residents))
+                changed[name] = entry.lend(entry.node)
         return changed
 
     def _touch(self, name: str) -> None:
