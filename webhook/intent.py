@@ -27,7 +27,7 @@ from stowplan.model.keys import (
     SPREAD,
 )
 from stowplan.model.quantity import QuantityError, parse_amount
-from stowplan.model.workload_class import ColdStart, Cost, Latency, Shape, Size, WorkloadClass
+from stowplan.model.workload_class import ColdStart, Cost, Latency, Scaled, Shape, Size, WorkloadClass
 from webhook.runtimes import Runtime
 
 
@@ -67,13 +67,6 @@ class PodMode(StrEnum):
     APPLY = "apply"
 
 
-class Scaled(StrEnum):
-    """What becomes of a request that a HorizontalPodAutoscaler divides by."""
-
-    HOLD = "hold"
-    ALLOW = "allow"
-
-
 _Word = TypeVar("_Word", bound=StrEnum)
 _MAX_REASON: Final = 120
 _BOUNDS: Final = {"cpu": (CPU_MIN, CPU_MAX), "memory": (MEMORY_MIN, MEMORY_MAX)}
@@ -95,7 +88,8 @@ class Intent:
     policies: Mapping[str, ContainerPolicy] = field(default_factory=dict)
     runtime: Runtime | None = None
     """Of the main container; None: whatever its settings show."""
-    scaled: Scaled = Scaled.HOLD
+    scaled: Scaled | None = None
+    """None: as the namespace has it."""
     override_reason: str = ""
     """Why effects or containers are left alone, in the user's words."""
     warnings: tuple[str, ...] = ()
@@ -147,7 +141,7 @@ def read_intent(
         policies={} if ended else _policies(annotations, warnings),
         override_reason="" if ended else _plain(annotations.get(OVERRIDE_REASON, "")),
         runtime=_word(annotations, RUNTIME, Runtime, warnings),
-        scaled=_word(annotations, HPA, Scaled, warnings) or Scaled.HOLD,
+        scaled=_word(annotations, HPA, Scaled, warnings),
         warnings=tuple(warnings),
     )
 

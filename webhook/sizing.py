@@ -7,10 +7,10 @@ from dataclasses import dataclass, field, replace
 
 from stowplan.model.quantity import format_bytes
 from stowplan.model.reasons import Reason
-from stowplan.model.workload_class import Explicit, Shape, WorkloadClass, WorkloadPolicy
+from stowplan.model.workload_class import Explicit, Scaled, Shape, WorkloadClass, WorkloadPolicy
 from webhook.autoscalers import Scaling, Vertical
 from webhook.containers import COMPUTE, Container, Role
-from webhook.intent import ContainerPolicy, Intent, Keep, Scaled
+from webhook.intent import ContainerPolicy, Intent, Keep
 from webhook.limit_range import LimitRange
 from webhook.node_room import NodeShape
 from webhook.recommendation import Recommendation, Recommender, from_table, start_of
@@ -41,6 +41,11 @@ class Terms:
     guaranteed: bool
     """The received pod's QoS class is Guaranteed and stays so."""
     recommender: Recommender
+
+    @property
+    def scaled(self) -> Scaled:
+        """What becomes of requests that autoscalers divide by: the pod's word, else the namespace's."""
+        return self.intent.scaled or (self.policy.scaled if self.policy is not None else Scaled.HOLD)
 
 
 @dataclass(slots=True)
@@ -146,7 +151,7 @@ def _held(container: Container, wanted: Mapping[str, int], terms: Terms) -> tupl
     the use, which the autoscaler changes, and the two would chase each other.
     """
     requests, notes = dict(wanted), []
-    for resource in wanted if terms.intent.scaled is Scaled.HOLD else ():
+    for resource in wanted if terms.scaled is Scaled.HOLD else ():
         autoscaler = terms.scaling.dividing_by(resource, container)
         if autoscaler is None:
             continue

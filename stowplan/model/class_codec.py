@@ -28,6 +28,7 @@ from stowplan.model.workload_class import (
     MemorySizing,
     Rollout,
     RolloutMode,
+    Scaled,
     Size,
     Step,
     WorkloadClass,
@@ -232,7 +233,7 @@ def parse_workload_policy(obj: Mapping[str, Any], *, strict: bool = False) -> Wo
         ClassError: a field has the wrong type or value, or the default class is not among the allowed ones.
     """
     root, _ = _root(obj, "WorkloadPolicy", strict=strict)
-    spec = root.child("spec", "defaultClass", "allowedClasses", "max", "rollout", "scheduling")
+    spec = root.child("spec", "defaultClass", "allowedClasses", "max", "rollout", "scheduling", "hpa")
     allowed = spec.content.get("allowedClasses") or ()
     if not isinstance(allowed, list | tuple) or not all(
         isinstance(name, str) and _NAME.fullmatch(name) for name in allowed
@@ -252,4 +253,5 @@ def parse_workload_policy(obj: Mapping[str, Any], *, strict: bool = False) -> Wo
         max_memory_per_pod=bounds.amount("memoryPerPod", 0, parse_bytes),
         rollout=_rollout(spec.child("rollout", "mode", "percent")) if spec.has("rollout") else None,
         gate=spec.child("scheduling", "gate").boolean("gate", default=False),
+        scaled=spec.choice("hpa", Scaled.HOLD),
     )

@@ -26,6 +26,13 @@ class RolloutMode(StrEnum):
     APPLY = "Apply"
 
 
+class Scaled(StrEnum):
+    """What becomes of a request that a HorizontalPodAutoscaler divides by."""
+
+    HOLD = "hold"
+    ALLOW = "allow"
+
+
 class Latency(StrEnum):
     """How sensitive to delay; decides headroom and score weights."""
 
@@ -222,3 +229,5 @@ class WorkloadPolicy:
     """How far classes are rolled out in the namespace; the more careful of this and the class's counts."""
     gate: bool = False
     """Whether pods that may wait (latency `relaxed`) are held by a scheduling gate until the plan has a place for them."""
+    scaled: Scaled = Scaled.HOLD
+    """Of pods that do not say themselves."""

@@ -184,6 +184,7 @@ ON_DEMAND = {"capacity": [{"type": "on-demand", "weight": 100}]}
         (a_policy({"rollout": {"percent": 25}}), "percent is needed with mode Canary, and only there"),
         (a_policy({"scheduling": {"gate": "yes"}}), "spec.scheduling.gate: Invalid value: .*boolean"),
         (a_policy({"rollout": {"mode": "Halt"}}), 'Unsupported value: "Halt"'),
+        (a_policy({"hpa": "follow"}), 'Unsupported value: "follow"'),
         (a_class({"sizing": {"cpu": {"percentil": 50}}}), 'unknown field "spec.sizing.cpu.percentil"'),
     ],
     ids=lambda value: value if isinstance(value, str) else None,

@@ -11,6 +11,7 @@ import pytest
 
 from stowplan.model.keys import DECISION
 from stowplan.model.reasons import Outcome, Reason
+from stowplan.model.workload_class import Scaled, WorkloadPolicy
 from tests.support.learned import NOW_S, profile, recommended, stored
 from tests.support.pods import NAMESPACE, admit, cluster, container, pod, resources
 from webhook.autoscalers import (
@@ -182,6 +183,18 @@ def test_a_change_that_is_allowed_tells_the_replicas(replicas: int | None, expec
     told = "HorizontalPodAutoscaler web-hpa scales on cpu, which goes from 600m to 150m"
     counted = f", so about {expected['expected']} replicas instead of {replicas}" if expected else ""
     assert f"{told}{counted};" in verdict.why
+
+
+@pytest.mark.parametrize(("own", "cpu"), [(None, "150m"), ("allow", "150m"), ("hold", "600m")])
+def test_a_namespace_may_allow_it_and_the_pods_own_word_counts_before(own: str | None, cpu: str) -> None:
+    annotations = {} if own is None else {"stowplan.dev/hpa": own}
+    received = web(container(requests=_OWN), labels=_CONSENT, annotations=annotations)
+    policies = {NAMESPACE: WorkloadPolicy(NAMESPACE, scaled=Scaled.ALLOW)}
+
+    verdict = admit(received, scaled(metric("Resource", "cpu"), policies=policies))
+
+    assert resources(verdict)["requests"]["cpu"] == cpu
+    assert ("held for HorizontalPodAutoscaler" in verdict.why) is (own == "hold")
 
 
 @pytest.mark.parametrize("mode", [None, "Auto", "Recreate", "Initial", "InPlaceOrRecreate"])

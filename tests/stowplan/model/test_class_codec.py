@@ -28,6 +28,7 @@ from stowplan.model.workload_class import (
     MemorySizing,
     Rollout,
     RolloutMode,
+    Scaled,
     Scheduling,
     ScoreWeights,
     Shape,
@@ -267,6 +268,7 @@ def test_a_policy_is_read_with_its_namespace() -> None:
         "max": {"cpuPerPod": 8, "memoryPerPod": "32Gi"},
     }
 
+    assert parse_workload_policy(a_policy({"hpa": "allow"})) == WorkloadPolicy("shop", scaled=Scaled.ALLOW)
     # 8 cores = 8000 millicores; 32 Gi = 2^35 bytes
     assert parse_workload_policy(a_policy(spec)) == WorkloadPolicy("shop", "batch", ("batch", "dev"), 8000, 2**35)
 
@@ -310,6 +312,7 @@ def test_an_empty_policy_allows_everything() -> None:
         ({"rollout": {"percent": 5}}, r"spec\.rollout\.percent: 5: is needed with mode Canary and only there"),
         ({"scheduling": {"gate": "yes"}}, r"spec\.scheduling\.gate: 'yes': must be true or false"),
         ({"rollout": {"mode": "Halt"}}, r"spec\.rollout\.mode: 'Halt': must be one of Observe, Canary, Apply"),
+        ({"hpa": "follow"}, r"spec\.hpa: 'follow': must be one of hold, allow"),
     ],
     ids=str,
 )
