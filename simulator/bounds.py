@@ -25,7 +25,7 @@ class LowerBound:
 
 def lower_bound(trace: Trace, window: Window) -> LowerBound:
     """The bound for a trace over a window: the largest over CPU, memory, GPU and pod slots at each moment."""
-    pods = _placeable(trace)
+    pods = placeable(trace)
     times, demand = _demand(pods, window)
     lengths = np.diff(np.append(times, window.end_s))
     cost = np.zeros(len(times))
@@ -44,7 +44,8 @@ def lower_bound(trace: Trace, window: Window) -> LowerBound:
     )
 
 
-def _placeable(trace: Trace) -> list[PodRow]:
+def placeable(trace: Trace) -> list[PodRow]:
+    """The pods that fit on an empty node of some kind."""
     known: dict[object, bool] = {}
     for pod in trace.pods:
         if pod.shape not in known:

@@ -16,6 +16,7 @@ from extender.lifetimes.standing import Floats, Ints
 from extender.lifetimes.survival import (
     BINS,
     EDGES,
+    PRIOR_PODS,
     WIDTHS,
     Expectations,
     Lifetimes,
@@ -25,35 +26,31 @@ from extender.lifetimes.survival import (
 
 REFRESH_S: Final = 60.0
 """Curves are renewed this often: ages grow, departures teach."""
-_EARLY_WEIGHT: Final = 0.1
-"""With true departures, a pod that ends long before its node is charged a tenth of that time: the place is better given to one that
-ends later. Learned lifetimes are too wide for it (measured: it costs more than it saves)."""
 
 
 class Occupancy:
     """Times are seconds of any one clock; nodes are rows that the caller numbers; a pod's path (`Lifetimes`) ends with its owner.
 
     Args:
-        oracle: pods end when their `ends_s` says: nothing is learned.
+        prior_pods: of `Lifetimes`.
     """
 
-    def __init__(self, *, oracle: bool = False) -> None:
-        self.lifetimes = Lifetimes()
+    def __init__(self, prior_pods: Sequence[float] = PRIOR_PODS) -> None:
+        self.lifetimes = Lifetimes(prior_pods=prior_pods)
         self.curves = NodeCurves()
         self.expectations = Expectations({(): 0}, np.zeros((1, BINS)))
         """As of the last renewal."""
         self.renewed_s: float | None = None
-        self._oracle = oracle
         self._row: NDArray[np.int32] = np.zeros(64, np.int32)
         """Of the pods' nodes, by slot (`Standing`)."""
         self._ends: dict[Hashable, float] = {}
-        """When a pod ends at the latest (a deadline); with true lifetimes, when it ends. Few have either."""
+        """When a pod ends at the latest (a deadline). Few have one."""
         self._on: dict[int, list[Hashable]] = {}
 
     @property
     def departed_any(self) -> bool:
         """Whether any pod has ended so far: without one, all stay for ever."""
-        return self._oracle or self.lifetimes.departed_any
+        return self.lifetimes.departed_any
 
     def __contains__(self, pod: Hashable) -> bool:
         return pod in self.lifetimes.standing
@@ -90,16 +87,19 @@ class Occupancy:
         if not self.departed_any:
             return np.array([0.0 if row in self._on else EDGES[-1] for row in rows.tolist()])
         self.renew(now)
-        curve = self._curve(path, age, ends_s, now)
-        added = self.curves.seconds_added(path[-1], curve, rows)
-        if self._oracle:
-            added += _EARLY_WEIGHT * ((1 - self.curves.gone[rows]) @ ((1 - curve) * WIDTHS))
-        return added
+        return self.curves.seconds_added(path[-1], self._curve(path, age, ends_s, now), rows)
 
     def seconds_left(self, rows: Ints, now: float) -> Floats:
         """Expected seconds until the last pod of each node has left."""
         self.renew(now)
         return self.curves.seconds_left(rows)
+
+    def expected_life_s(self, path: Sequence[Hashable], now: float) -> float:
+        """How long a pod that comes now is expected to stay, as far as is looked ahead; all of that while no pod has ended."""
+        if not self.departed_any:
+            return float(EDGES[-1])
+        self.renew(now)
+        return float(self.expectations.curve(path) @ WIDTHS)
 
     def residents(self, row: int) -> Sequence[Hashable]:
         """The pods on a node."""
@@ -148,15 +148,10 @@ class Occupancy:
             self.curves.place(row, path[-1], self._curve(path, age, self._ends.get(pod), now))
 
     def _curve(self, path: Sequence[Hashable], age: float, ends_s: float | None, now: float) -> Floats:
-        if self._oracle:
-            known: Floats = known_survival(np.array([EDGES[-1] if ends_s is None else ends_s - now]))[0]
-            return known
         return self.expectations.curve(path, age, None if ends_s is None else ends_s - now)
 
     def _survival(self, groups: NDArray[np.int32], ages: Floats, left: Floats | None) -> Floats:
         """The survival of some pods from now on, one row each; `left` are the seconds to their ends."""
-        if self._oracle:
-            return known_survival(np.full(len(ages), np.inf) if left is None else left)
         learned = survival(self.expectations.rates[groups], np.maximum(ages, 0.0))
         return learned if left is None else learned * known_survival(left)
 

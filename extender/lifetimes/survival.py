@@ -24,7 +24,7 @@ EDGES: Final[Floats] = np.array(
 WIDTHS: Final[Floats] = np.diff(EDGES)
 BINS: Final = len(WIDTHS)
 _MIDDLES: Final[Floats] = (EDGES[1:] + EDGES[:-1]) / 2
-_PRIOR_PODS: Final = (1.0, 8.0, 0.5)
+PRIOR_PODS: Final = (1.0, 8.0, 0.5)
 """How many pods at risk the group above is worth: to the first group, to a shape, to an owner."""
 _LARGEST_HAZARD: Final = 0.99
 """Keeps logarithms finite."""
@@ -43,11 +43,13 @@ class Lifetimes:
 
     Args:
         most_groups: groups remembered; those of pods that stand are never forgotten.
+        prior_pods: by level of the path, how many pods at risk the group above is worth; the last one for all levels below.
     """
 
-    def __init__(self, most_groups: int = MOST_GROUPS) -> None:
+    def __init__(self, most_groups: int = MOST_GROUPS, prior_pods: Sequence[float] = PRIOR_PODS) -> None:
         self.departed_any = False
         self._most_groups = most_groups
+        self._prior_pods = tuple(prior_pods)
         self._rows: dict[tuple[Hashable, ...], int] = {}
         self._departures = np.zeros((64, BINS))
         self._exposure = np.zeros((64, BINS))
@@ -135,7 +137,7 @@ class Lifetimes:
         for level in range(int(levels.max(initial=-1)) + 1):
             rows = np.flatnonzero(levels == level)
             prior = hazard[parents[rows]] if level else hazard[rows]
-            k = _PRIOR_PODS[min(level, len(_PRIOR_PODS) - 1)]
+            k = self._prior_pods[min(level, len(self._prior_pods) - 1)]
             hazard[rows] = (self._departures[rows] + k * prior) / (exposure[rows] / WIDTHS + k)
         rates: Floats = -np.log1p(-np.minimum(hazard, _LARGEST_HAZARD)) / WIDTHS
         return rates

@@ -14,15 +14,19 @@ from simulator.policies.most_allocated import MostAllocated
 from simulator.policies.policy import Policy
 from simulator.policies.random_fit import RandomFit
 from simulator.policies.stowplan import Stowplan
+from simulator.policies.stowplan_batches import StowplanBatches
 from simulator.policies.stowplan_moves import StowplanWithMoves
+from simulator.policies.stowplan_true_lifetimes import StowplanTrueLifetimes
 
 __all__ = ["DEFAULT_POLICIES", "POLICIES", "Policy", "policy_named"]
 
 POLICIES: Final[Mapping[str, Callable[[], Policy]]] = MappingProxyType(
     {
         "stowplan": Stowplan,
+        "stowplan-batches": StowplanBatches,
         "stowplan-moves": StowplanWithMoves,
-        "stowplan-true-lifetimes": lambda: Stowplan(oracle=True),
+        "stowplan-true-lifetimes": StowplanTrueLifetimes,
+        "stowplan-batches-true-lifetimes": lambda: StowplanTrueLifetimes(together=True),
         "least-allocated": LeastAllocated,
         "most-allocated": MostAllocated,
         "first-fit-decreasing": FirstFitDecreasing,

@@ -42,9 +42,8 @@ class Stowplan(Policy):
     off the trace.
     """
 
-    def __init__(self, *, oracle: bool = False) -> None:
-        self._occupancy = Occupancy(oracle=oracle)
-        self._oracle = oracle
+    def __init__(self, occupancy: Occupancy | None = None) -> None:
+        self._occupancy = occupancy or Occupancy()
         self._pods: dict[int, PodRow] = {}
         self._counts: Counter[Demand] = Counter()
         self._mix: PodMix | None = None
@@ -73,7 +72,7 @@ class Stowplan(Policy):
 
     def scores(self, cluster: Cluster, pod: PodRow, nodes: Ints, now: int) -> Scores:
         """Minus the expected cost; see the class."""
-        added = hundredths(self._occupancy.seconds_added(_path(pod), nodes, now, now - pod.arrival_s, self._end(pod)))
+        added = hundredths(self.seconds_added(pod, nodes, now))
         costs = _without_gpus(cluster, pod.shape, nodes, added)
         if self._fragments is None or not cluster.devices:
             return -costs.astype(np.float64)
@@ -91,7 +90,7 @@ class Stowplan(Policy):
         """Count the pod to its node."""
         del cluster
         self._pods[pod.index] = pod
-        self._occupancy.place(pod.index, _path(pod), slot, now, pod.arrival_s, self._end(pod))
+        self._occupancy.place(pod.index, self.path(pod), slot, now, pod.arrival_s)
 
     def departed(self, cluster: Cluster, pod: PodRow, slot: int, now: int) -> None:
         """Learn how long the pod stayed."""
@@ -102,28 +101,32 @@ class Stowplan(Policy):
     def moved(self, cluster: Cluster, pod: PodRow, source: int, target: int, now: int) -> None:
         """Count the pod to its new node."""
         del cluster, source
-        self._occupancy.move(pod.index, _path(pod), target, now)
+        self._occupancy.move(pod.index, self.path(pod), target, now)
 
     def hours_left(self, nodes: Ints, now: int) -> Floats:
         """Expected hours until the last pod of each node has left."""
         return self._occupancy.seconds_left(nodes, now) / _HOUR
 
-    def hours_added(self, pod: PodRow, nodes: Ints, now: int) -> Floats:
-        """Expected hours for which each of some nodes would be in use for this pod alone."""
-        return self._occupancy.seconds_added(_path(pod), nodes, now, now - pod.arrival_s) / _HOUR
+    def seconds_added(self, pod: PodRow, nodes: Ints, now: int) -> Floats:
+        """Expected seconds for which each of some nodes would be in use for this pod alone."""
+        return self._occupancy.seconds_added(self.path(pod), nodes, now, now - pod.arrival_s)
 
     def residents(self, slot: int) -> Sequence[PodRow]:
         """Pods on a node, in the order of the trace."""
         return [self._pods[index] for index in sorted(self._pods.keys() & self._occupancy.residents(slot))]
 
-    def _end(self, pod: PodRow) -> float | None:
-        """Known to the oracle only."""
-        return float(pod.departure_s) if self._oracle and pod.departure_s is not None else None
+    def expected_life_s(self, pod: PodRow, now: int) -> float:
+        """How long a pod that comes now is expected to stay."""
+        return self._occupancy.expected_life_s(self.path(pod), now)
+
+    def path(self, pod: PodRow) -> tuple[Hashable, ...]:
+        """What the pod's life is learned by: its shape, then its owner."""
+        return (pod.shape, owner_of(pod))
 
 
-def _path(pod: PodRow) -> tuple[Hashable, ...]:
-    """What the pod's life is learned by: its shape, then its owner; a pod without one is its own."""
-    return (pod.shape, (pod.namespace, pod.owner) if pod.owner else ("", str(pod.index)))
+def owner_of(pod: PodRow) -> tuple[str, str]:
+    """Pods of one owner are expected to live alike; a pod without one is its own."""
+    return (pod.namespace, pod.owner) if pod.owner else ("", str(pod.index))
 
 
 def _without_gpus(cluster: Cluster, shape: PodShape, nodes: Ints, added_cs: Ints) -> Ints:

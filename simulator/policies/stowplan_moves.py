@@ -19,6 +19,7 @@ _TRIES: Final = 8
 """Nodes looked at in one round: bounds the work."""
 _ROUND_S: Final = 300
 """Seconds between two rounds."""
+_HOUR: Final = 3600
 _NEVER_MOVED: Final = frozenset({"critical"})
 """Workload classes whose pods stay where they are."""
 
@@ -74,7 +75,7 @@ class StowplanWithMoves(Stowplan):
             best = int(cost.argmin())
             target = int(nodes[best])
             saved -= price * self._hours_per_move + float(
-                cluster.price[target] * self.hours_added(pod, nodes[best : best + 1], now)[0]
+                cluster.price[target] * self.seconds_added(pod, nodes[best : best + 1], now)[0] / _HOUR
             )
             targets.append((pod, target))
             room.put(pod, target, 1)
