@@ -20,8 +20,8 @@ _PRIOR_PODS: Final = (1.0, 8.0, 20.0, 1.0)
 class StowplanBatches(Stowplan):
     """Two things more than `Stowplan`, of pods that arrive at the same moment.
 
-    - How many an owner brings at once tells how long they stay (one is often there for good, a crowd rarely), so lives are learned by size of
-      the batch as well, between shape and owner.
+    - How many an owner brings at once tells how long they stay (one is often there for good, a crowd rarely), so lives are learned by
+      the size of the batch as well, between shape and owner.
     - Pods that are expected to stay longest are placed first: they fill the room on nodes that stay in use anyway, and crowds that leave
       together get nodes that are empty together.
     """

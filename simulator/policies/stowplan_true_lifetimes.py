@@ -16,7 +16,7 @@ from simulator.trace import PodRow
 _HORIZON_S: Final = float(EDGES[-1])
 """Nobody looks further ahead; who never leaves, leaves then."""
 _REUSED: Final = 0.8
-"""Share of the time added that counts less and less the further ahead it lies, because others will come and use it; the rest counts whole."""
+"""Share of the time added that counts less the further ahead it lies, because others will come and use it; the rest counts whole."""
 _REUSED_AFTER_S: Final = 57_600.0
 """How far ahead, for that to have fallen to 1/e."""
 _EARLY: Final = 0.025
@@ -24,11 +24,13 @@ _EARLY: Final = 0.025
 _EARLY_UP_TO_S: Final = 43_200.0
 """The longer it is, the less another second matters; so much counts at most."""
 _OVER_FIT: Final = 6.0
-"""Half an hour of what stays free (the fit in `extender.scoring.expected_cost`) counts as five minutes here: ends that are known are worth more."""
+"""What stays free for half an hour (the fit in `extender.scoring.expected_cost`) counts as five minutes here: ends are known."""
 
 
 class StowplanTrueLifetimes(Stowplan):
-    """The same sum, with known ends in place of expectations; nothing is learned of lives. All constants were chosen on folds 0 to 2.
+    """The same sum, with known ends in place of expectations; nothing is learned of lives.
+
+    The constants were chosen on samples of the Azure trace that are not judged.
 
     Args:
         together: pods that arrive at the same moment are placed together, those that leave last first.

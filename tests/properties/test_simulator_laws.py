@@ -1,5 +1,7 @@
 """Laws of the simulator, for every policy."""
 
+import dataclasses
+
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -7,9 +9,11 @@ from hypothesis import strategies as st
 from simulator.bounds import lower_bound
 from simulator.cluster import Cluster
 from simulator.engine import MOVES_PER_PLACEMENTS, Replay
+from simulator.hindsight import hindsight
 from simulator.opening import fits_empty
 from simulator.policies import POLICIES, policy_named
 from simulator.trace import NodeRow, PodRow, PodShape, Trace
+from simulator.whole_pods import whole_pod_bound
 from simulator.window import window_of
 
 GIB = 2**30
@@ -85,6 +89,23 @@ def test_no_policy_goes_below_the_bound(name: str, trace: Trace) -> None:
         # the bound is rounded down, the outcome as well: they may differ by one micro-dollar
         assert outcome.node_hours_micro_usd >= bound.node_hours_micro_usd - 1
         assert outcome.nodes_used >= bound.nodes_used
+
+
+@law
+@given(trace=traces())
+def test_whole_pods_need_no_less_than_pieces_and_no_more_than_any_packing(trace: Trace) -> None:
+    kind = dataclasses.replace(trace.nodes[0], gpu_count=0)
+    elastic = Trace((kind,), trace.pods, elastic=True, timed=trace.timed)
+    window = window_of(elastic)
+    pieces, whole = lower_bound(elastic, window), whole_pod_bound(elastic, window)
+
+    packed = hindsight(elastic, window, rounds=3)
+
+    assert whole.node_hours_micro_usd >= pieces.node_hours_micro_usd
+    assert whole.nodes_used >= pieces.nodes_used
+    assert whole.node_hours_micro_usd <= packed
+    for name in ("most-allocated", "stowplan-batches-true-lifetimes"):
+        assert whole.node_hours_micro_usd <= Replay(elastic, policy_named(name)).run().node_hours_micro_usd
 
 
 @pytest.mark.parametrize("name", POLICIES)

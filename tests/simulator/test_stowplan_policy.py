@@ -50,6 +50,42 @@ def test_true_departures_keep_jobs_off_a_node_that_would_be_empty_soon() -> None
     assert run(trace, "stowplan-true-lifetimes").node_hours_micro_usd == 100_000 * 36_600 // 3600
 
 
+def crowds_and_singles(seed: int) -> Trace:
+    """Every half hour a crowd that stays for twenty minutes and, after it, two pods that stay for a day, all of one shape."""
+    chance = random.Random(seed)  # noqa: S311 - a seeded trace, not a secret
+    pods: list[PodRow] = []
+    for arrival in range(0, 2 * 86_400, 1800):
+        crowd = chance.choice([0, 20, 20])
+        for owner, life in [(f"crowd-{arrival}", 1200)] * crowd + [(f"{n}-{arrival}", 86_400) for n in range(2)]:
+            shape = PodShape(1000, GIB)
+            pods.append(PodRow(len(pods), f"p{len(pods)}", shape, owner, arrival_s=arrival, departure_s=arrival + life))
+    return Trace((NODE,), tuple(pods), elastic=True, timed=True)
+
+
+def test_how_many_come_together_tells_who_stays_and_who_stays_goes_first() -> None:
+    traces = [crowds_and_singles(seed) for seed in range(3)]
+
+    one_by_one, together = (
+        sum(run(trace, policy).node_hours_micro_usd for trace in traces) for policy in ("stowplan", "stowplan-batches")
+    )
+
+    # owners never recur and shapes are equal: only the size of the batch tells the pods apart
+    assert together < 0.95 * one_by_one
+
+
+def test_with_true_departures_those_that_arrive_together_are_placed_longest_first() -> None:
+    pods = tuple(
+        PodRow(i, f"p{i}", PodShape(cpu, GIB), f"o{i}", arrival_s=300, departure_s=300 + life)
+        for i, (cpu, life) in enumerate([(3000, 36_000), (1000, 600), (1000, 36_000)])
+    )
+    trace = Trace((NODE,), pods, elastic=True, timed=True)
+
+    # as they come the short pod takes the last core beside the first one, and the long one opens a node for ten hours
+    assert run(trace, "stowplan-true-lifetimes").node_hours_micro_usd == 100_000 * 20
+    # longest first it is the short one that opens a node, for ten minutes
+    assert run(trace, "stowplan-batches-true-lifetimes").node_hours_micro_usd == 100_000 * 36_600 // 3600
+
+
 def half_empty(workload_class: str = "") -> Trace:
     """Jobs that earn moves and teach lifetimes; then two nodes, of which one keeps a small pod after the large one has left; then ticks."""
     rows: list[tuple[str, int, int, int]] = [("job", 3900, 600 * i, 600 * i + 500) for i in range(30)]

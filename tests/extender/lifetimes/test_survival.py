@@ -123,3 +123,22 @@ def test_survival_never_rises() -> None:
 
     assert (np.diff(curve) <= 0).all()
     assert len(curve) == len(EDGES) - 1
+
+
+def test_the_more_the_group_above_is_worth_the_less_a_group_departs_from_it() -> None:
+    found = []
+    for prior in (0.5, 20.0):
+        lifetimes = Lifetimes(prior_pods=(1.0, 8.0, prior))
+        for pod in range(60):
+            lifetimes.arrive(pod, ("shape", "long" if pod % 10 == 0 else "short"), 0)
+        for pod in range(60):
+            if pod % 10:
+                lifetimes.depart(pod, 600)
+        for pod in range(0, 60, 10):
+            lifetimes.depart(pod, 43_200)
+        found.append([expected_s(lifetimes, ("shape", owner), 43_200, 0) for owner in ("short", "long")])
+
+    # six pods of twelve hours: with the shape worth twenty pods they are taken for pods that may end as soon as the others
+    assert found[0][1] > 2 * found[1][1]
+    # of the short ones there are many, so the prior hardly matters
+    assert found[0][0] == pytest.approx(found[1][0], rel=0.5)
