@@ -24,7 +24,7 @@ _FULL: dict[str, Callable[[], Any]] = {
 _QUICK: dict[str, Callable[[], Any]] = {
     "openb": lambda: openb.measure(openb.PUBLISHED_SEEDS[:1]),
     "azure": lambda: azure.measure(azure.JUDGED_FOLDS[:1]),
-    "limits": lambda: azure.limits(azure.JUDGED_FOLDS[:1]),
+    "limits": lambda: azure.limits(azure.JUDGED_FOLDS[:1], 200),
     "shapes": azure.shapes,
     "backlogs": lambda: backlogs.measure((Backlog(50, 100), Backlog(200, 500)), backlogs.JUDGED_SEEDS[:1]),
     "scaling": lambda: backlogs.scaling((500, 1000)),

@@ -34,18 +34,18 @@ _ROUNDS: Final = 3000
 """Of ruin and recreate in the packing with hindsight: about a minute a sample."""
 
 
-def measure(folds: Sequence[int] = JUDGED_FOLDS) -> dict[str, Any]:
-    """The main comparison: elastic, one type."""
+def measure(folds: Sequence[int] = JUDGED_FOLDS, rounds: int = _ROUNDS) -> dict[str, Any]:
+    """The main comparison, and what bounds it: elastic, one type."""
     traces = [_elastic(fold, (ec2_type(_TYPE),)) for fold in folds]
-    return {"folds": list(folds), "elastic": _compare(traces, _POLICIES), "limits": _limits(traces)}
+    return {"folds": list(folds), "elastic": _compare(traces, _POLICIES), "limits": _limits(traces, rounds)}
 
 
-def limits(folds: Sequence[int] = JUDGED_FOLDS) -> dict[str, Any]:
-    """What bounds the main comparison."""
-    return {"folds": list(folds), "limits": _limits([_elastic(fold, (ec2_type(_TYPE),)) for fold in folds])}
+def limits(folds: Sequence[int] = JUDGED_FOLDS, rounds: int = _ROUNDS) -> dict[str, Any]:
+    """What bounds the main comparison, by itself."""
+    return {"folds": list(folds), "limits": _limits([_elastic(fold, (ec2_type(_TYPE),)) for fold in folds], rounds)}
 
 
-def _limits(traces: list[Trace]) -> dict[str, Any]:
+def _limits(traces: list[Trace], rounds: int) -> dict[str, Any]:
     """Over the same bound: what not even moves get below, and a packing that knows all arrivals and departures and moves nothing."""
     ratios: dict[str, list[float]] = {"whole pods": [], "hindsight, longest first": [], "hindsight, rearranged": []}
     for trace in traces:
@@ -53,7 +53,7 @@ def _limits(traces: list[Trace]) -> dict[str, Any]:
         found = (
             whole_pod_bound(trace, AZURE_WINDOW).node_hours_micro_usd,
             hindsight(trace, AZURE_WINDOW),
-            hindsight(trace, AZURE_WINDOW, _ROUNDS),
+            hindsight(trace, AZURE_WINDOW, rounds),
         )
         for values, cost in zip(ratios.values(), found, strict=True):
             values.append(round(cost / bound, 4))
