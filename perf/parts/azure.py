@@ -17,7 +17,7 @@ _TARGETS: Final = {
     "stowplan-moves": 1.10,
 }
 
-_SHORT_ROUNDS: Final = 200
+_SHORT_ROUNDS: Final = 50
 _SHORT_MIXES: Final = ("m5, all sizes", "m7i.4xlarge + m7i.16xlarge")
 
 

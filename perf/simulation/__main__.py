@@ -11,12 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from perf.instances import Backlog
-from perf.simulation import azure, backlogs, openb
+from perf.simulation import azure, backlogs, openb, restarts
 
 _FULL: dict[str, Callable[[], Any]] = {
     "openb": openb.measure,
     "azure": azure.measure,
     "limits": azure.limits,
+    "restarts": restarts.measure,
     "shapes": azure.shapes,
     "backlogs": backlogs.measure,
     "scaling": backlogs.scaling,
@@ -24,7 +25,8 @@ _FULL: dict[str, Callable[[], Any]] = {
 _QUICK: dict[str, Callable[[], Any]] = {
     "openb": lambda: openb.measure(openb.PUBLISHED_SEEDS[:1]),
     "azure": lambda: azure.measure(azure.JUDGED_FOLDS[:1]),
-    "limits": lambda: azure.limits(azure.JUDGED_FOLDS[:1], 200),
+    "limits": lambda: azure.limits(azure.JUDGED_FOLDS[:1], 50),
+    "restarts": lambda: restarts.measure(azure.JUDGED_FOLDS[:1], (21_600,)),
     "shapes": azure.shapes,
     "backlogs": lambda: backlogs.measure((Backlog(50, 100), Backlog(200, 500)), backlogs.JUDGED_SEEDS[:1]),
     "scaling": lambda: backlogs.scaling((500, 1000)),

@@ -30,19 +30,19 @@ MIXES: Final[dict[str, tuple[str, ...]]] = {
 _MEMORY: Final = (0.5, 1.0, 2.0, 4.0)
 """GiB a core relative to the trace's 1.75, by batch: CPU-bound and memory-bound pods side by side."""
 _FIXED_NODES: Final = 170
-_ROUNDS: Final = 3000
-"""Of ruin and recreate in the packing with hindsight: about a minute a sample."""
+_ROUNDS: Final = 200
+"""Of ruin and recreate in the packing with hindsight: some seconds a sample."""
 
 
 def measure(folds: Sequence[int] = JUDGED_FOLDS, rounds: int = _ROUNDS) -> dict[str, Any]:
     """The main comparison, and what bounds it: elastic, one type."""
-    traces = [_elastic(fold, (ec2_type(_TYPE),)) for fold in folds]
+    traces = [elastic_trace(fold) for fold in folds]
     return {"folds": list(folds), "elastic": _compare(traces, _POLICIES), "limits": _limits(traces, rounds)}
 
 
 def limits(folds: Sequence[int] = JUDGED_FOLDS, rounds: int = _ROUNDS) -> dict[str, Any]:
     """What bounds the main comparison, by itself."""
-    return {"folds": list(folds), "limits": _limits([_elastic(fold, (ec2_type(_TYPE),)) for fold in folds], rounds)}
+    return {"folds": list(folds), "limits": _limits([elastic_trace(fold) for fold in folds], rounds)}
 
 
 def _limits(traces: list[Trace], rounds: int) -> dict[str, Any]:
@@ -62,7 +62,7 @@ def _limits(traces: list[Trace], rounds: int) -> dict[str, Any]:
 
 def shapes(folds: Sequence[int] = JUDGED_FOLDS[:1]) -> dict[str, Any]:
     """Other shapes: the type at its nominal size, a fixed cluster, mixes of types, mixed memory."""
-    nominal = [_elastic(fold, (ec2_type(_TYPE, nominal=True),)) for fold in folds]
+    nominal = [elastic_trace(fold, (ec2_type(_TYPE, nominal=True),)) for fold in folds]
     return {
         "folds": list(folds),
         "mixes": mixes(folds),
@@ -75,7 +75,7 @@ def mixes(folds: Sequence[int] = JUDGED_FOLDS[:1], names: Collection[str] | None
     """Where nodes of several types open, and where memory is mixed; all sets, or those of these names."""
     return {
         name: _compare(
-            [_elastic(fold, tuple(map(ec2_type, types)), memory) for fold in folds], ("most-allocated", "stowplan")
+            [elastic_trace(fold, tuple(map(ec2_type, types)), memory) for fold in folds], ("most-allocated", "stowplan")
         )
         for name, types, memory in _sets()
         if names is None or name in names
@@ -87,8 +87,9 @@ def _sets() -> list[tuple[str, tuple[str, ...], tuple[float, ...]]]:
     return plain + [(f"{name}, mixed memory", types, _MEMORY) for name, types in list(MIXES.items())[:2]]
 
 
-def _elastic(fold: int, types: tuple[NodeRow, ...], memory: tuple[float, ...] = (1.0,)) -> Trace:
-    return Trace(types, azure_pods(fold, memory), elastic=True, timed=True)
+def elastic_trace(fold: int, types: tuple[NodeRow, ...] | None = None, memory: tuple[float, ...] = (1.0,)) -> Trace:
+    """A sample on elastic nodes: of the one type of the main comparison, or of these."""
+    return Trace(types or (ec2_type(_TYPE),), azure_pods(fold, memory), elastic=True, timed=True)
 
 
 def _fixed(fold: int) -> Trace:
