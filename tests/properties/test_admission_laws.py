@@ -156,6 +156,9 @@ def _rest(pod: dict[str, Any]) -> dict[str, Any]:
         spec.pop(key, None)
     if spec.get("schedulerName") in ("default-scheduler", "stowplan-scheduler"):
         del spec["schedulerName"]
+    gates = [gate for gate in spec.pop("schedulingGates", []) if gate["name"] != "stowplan.dev/plan"]
+    if gates:
+        spec["schedulingGates"] = gates
     nodes = spec.get("affinity", {}).get("nodeAffinity", {})
     nodes.pop("preferredDuringSchedulingIgnoredDuringExecution", None)
     if not nodes:
