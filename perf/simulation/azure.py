@@ -67,7 +67,7 @@ def shapes(folds: Sequence[int] = JUDGED_FOLDS[:1]) -> dict[str, Any]:
         "folds": list(folds),
         "mixes": mixes(folds),
         "elastic, nominal size": _compare(nominal, _POLICIES),
-        "fixed": _compare([_fixed(fold) for fold in folds], _POLICIES[:7]),
+        "fixed": _compare([_fixed(fold) for fold in folds], _POLICIES[:8]),
     }
 
 
