@@ -9,7 +9,7 @@ import asyncio
 import json
 from collections import deque
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -139,6 +139,11 @@ class FakeApi:
             status = {"kind": "Status", "code": 410, "reason": "Expired", "message": "too old"}
             return web.Response(text=json.dumps({"type": "ERROR", "object": status}) + "\n")
         response = web.StreamResponse()
+        with suppress(ConnectionResetError):  # whoever watched may have gone: nobody is left to tell
+            await self._stream(request, response, version)
+        return response
+
+    async def _stream(self, request: web.Request, response: web.StreamResponse, version: int) -> None:
         await response.prepare(request)
         hang_up, opened_at, sent = self._hang_up, len(self.log), 0
         while hang_up == self._hang_up:
@@ -151,7 +156,6 @@ class FakeApi:
             if changed is self._changed:
                 await changed.wait()
         await response.write_eof()
-        return response
 
 
 @asynccontextmanager
