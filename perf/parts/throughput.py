@@ -29,7 +29,7 @@ def _in_kind(context: Context) -> Data:
     """Scheduler and extender in a pod that starts anew for each burst: in small on few nodes, else the channels on two sizes."""
     sizes: tuple[int, ...] = (100,) if context.short else (500, 1000)
     count, rounds, arms = (
-        (200, 1, "narrow,narrow-all") if context.short else (800, 2, "narrow,prioritize,nominate,narrow-all")
+        (200, 1, "narrow,narrow-all") if context.short else (400, 2, "narrow,prioritize,nominate,narrow-all")
     )
     with context.place(context.scratch / "cluster", context.progress) as cluster:
         if cluster.kind is None:

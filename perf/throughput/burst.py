@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -19,6 +19,7 @@ from sandbox.control_plane import ControlPlane
 from stowplan.kube.client import ApiClient
 from stowplan.kube.codec import ObjectKey
 from stowplan.kube.connection import Connection
+from stowplan.kube.errors import Unreachable
 from stowplan.kube.paths import PODS
 from stowplan.kube.reflector import Reflector, Selection
 
@@ -137,7 +138,8 @@ async def clean(plane: ControlPlane) -> None:
 async def remove_pods(api: ApiClient, namespace: str = NAMESPACE) -> None:
     """Remove all pods of the namespace, and wait until they are gone."""
     while (await api.get(PODS.path(namespace), limit=1))["items"]:
-        await api.delete(PODS.path(namespace), {"gracePeriodSeconds": 0})
+        with suppress(Unreachable):  # in kind, where the store waits for the disk, hundreds take longer than a call may
+            await api.delete(PODS.path(namespace), {"gracePeriodSeconds": 0})
         await asyncio.sleep(0.5)
 
 
