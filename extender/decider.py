@@ -98,7 +98,7 @@ class Decider:
         self._strategy = strategy_named(settings.strategy)
         self._breadth = settings.breadth
         self._classes: Mapping[str, WorkloadClass] = BUILTIN_CLASSES
-        self._interner = interner or SignatureInterner()
+        self._interner = SignatureInterner() if interner is None else interner  # an empty one is false
         self._named = {verb: RecentCalls(clocks.monotonic, settings.retry_window) for verb in (FILTER, PRIORITIZE)}
         self._own_order: tuple[str, ...] = ()
         self._own_order_until = float("-inf")

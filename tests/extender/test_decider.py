@@ -15,7 +15,7 @@ from extender.plan import Plan
 from extender.reservations import Reservations
 from extender.settings import ExtenderSettings
 from extender.wire import ExtenderArgs
-from stowplan.kube.projection import project_pod
+from stowplan.kube.projection import SignatureInterner, project_pod
 from stowplan.model.builtin_classes import BUILTIN_CLASSES
 from stowplan.model.keys import SCHEDULER_NAME
 from stowplan.model.pod import PodSignature
@@ -140,6 +140,14 @@ def test_a_new_plan_is_used_from_the_next_call_on_and_its_slots_run_out() -> Non
     empty_handed = ours.filter(ask("u3"))
 
     assert (before, after, empty_handed) == (["busy"], ["empty"], ["busy"])
+
+
+def test_templates_are_learned_together_with_whoever_feeds_the_cache() -> None:
+    """From the start, while nothing is known yet: an interner without entries is false."""
+    shared = SignatureInterner()
+    decider(info(node("a")), info(node("b")), interner=shared).filter(ask("u1", ["a", "b"]))
+
+    assert len(shared) == 1
 
 
 def planned_on(where: str, pods: int) -> Plan:
