@@ -82,6 +82,7 @@ class ApiClient:
         if self._session is not None:
             await self._session.close()
             self._session = None
+            await asyncio.sleep(0)  # connections cut off just now close their sockets in the loop's next turn
 
     @property
     def connection(self) -> Connection:
@@ -226,7 +227,10 @@ class ApiClient:
                     raise error_from_status(
                         await response.read(), status=response.status, retry_after=_retry_after(response)
                     )
-                yield response
+                try:
+                    yield response
+                finally:
+                    _cut_off(response)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             text = str(error) or type(error).__name__
             raise Unreachable(f"{method} {self._connection.base_url}{path}: {text}") from error
@@ -242,6 +246,16 @@ class ApiClient:
                 raise Unreachable(f"bearer token cannot be read: {error}") from error
             self._token_until = self._clock() + _TOKEN_SECONDS
         return {"Authorization": f"Bearer {self._token}"} if self._token else {}
+
+
+def _cut_off(response: aiohttp.ClientResponse) -> None:
+    """Drop the connection of a response that was not read to its end (a cancelled watch), without the farewell of TLS.
+
+    The farewell would keep the socket open until the server answers it, up to 30 s, past the end of the client that opened it.
+    """
+    transport = response.connection.transport if response.connection is not None else None
+    if transport is not None:
+        transport.abort()
 
 
 async def _leave_alone(response: aiohttp.ClientResponse, seconds: float) -> None:

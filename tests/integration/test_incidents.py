@@ -53,7 +53,6 @@ async def watching(
             task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await task
-        await asyncio.sleep(0.25)  # TLS connections that were cut off take a moment to close
 
 
 def pod(name: str) -> dict[str, Any]:
