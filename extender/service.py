@@ -15,7 +15,7 @@ from typing import Any, Final
 import msgspec
 from prometheus_client import CollectorRegistry
 
-from extender.app import extender_app
+from extender.app import MAX_BODY_BYTES, ExtenderApp
 from extender.cache import Cache
 from extender.decider import Clocks, Decider
 from extender.feed import ClassFeed, NamespaceFeed, NodeFeed, PodFeed, give_up_overdue
@@ -48,7 +48,7 @@ from stowplan.kube.reflector_metrics import ReflectorMetrics
 from stowplan.model.class_codec import parse_workload_class
 from stowplan.model.workload_class import WorkloadClass
 from stowplan.serving.health import Readiness, health_app
-from stowplan.serving.http import Drain, Listener, serve
+from stowplan.serving.http import Direct, Drain, Listener, serve
 from stowplan.serving.supervisor import heartbeat
 
 log = logging.getLogger(__name__)
@@ -210,8 +210,9 @@ class ExtenderService:
         for reflector in (self._nodes, self._pods, self._namespaces):
             readiness.add(reflector.name, partial(_synced, reflector))
         settings = self._settings
+        app = Direct(ExtenderApp(self._decider, self._cache, self._metrics), MAX_BODY_BYTES)
         return [
-            Listener(extender_app(self._decider, self._cache, self._metrics), settings.host, settings.port),
+            Listener(app, settings.host, settings.port),
             Listener(health_app(readiness, self._registry), settings.metrics_host, settings.metrics_port),
         ]
 

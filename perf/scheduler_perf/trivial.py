@@ -13,12 +13,13 @@ from aiohttp import web
 
 from extender.app import MAX_BODY_BYTES
 from extender.wire import decode_args, encode_filter_result
-from stowplan.serving.http import Drain, Listener, make_app, serve
+from stowplan.serving.direct import Answer, Call
+from stowplan.serving.http import Direct, Drain, Listener, make_app, serve
 
 
-async def _filter(request: web.Request) -> web.Response:
-    args = decode_args(await request.read())
-    return web.Response(body=encode_filter_result(args, args.names[:1]), content_type="application/json")
+def _filter(call: Call) -> Answer:
+    args = decode_args(call.body)
+    return Answer(encode_filter_result(args, args.names[:1]))
 
 
 async def _ready(_: web.Request) -> web.Response:
@@ -28,10 +29,12 @@ async def _ready(_: web.Request) -> web.Response:
 async def _serve(port: int, metrics_port: int) -> None:
     drain = Drain()
     drain.on_signals()
-    app, health = make_app(MAX_BODY_BYTES), make_app()
-    app.add_routes([web.post("/filter", _filter)])
+    health = make_app()
     health.add_routes([web.get("/readyz", _ready)])
-    listeners = [Listener(app, "127.0.0.1", port), Listener(health, "127.0.0.1", metrics_port)]
+    listeners = [
+        Listener(Direct(_filter, MAX_BODY_BYTES), "127.0.0.1", port),
+        Listener(health, "127.0.0.1", metrics_port),
+    ]
     await serve(listeners, drain, drain_seconds=0)
 
 

@@ -14,9 +14,13 @@ from typing import TYPE_CHECKING, Final
 
 from aiohttp import web
 
+from stowplan.serving.direct import DirectServer
+
 if TYPE_CHECKING:
     import ssl
     from collections.abc import Awaitable, Callable, Sequence
+
+    from stowplan.serving.direct import Answer, Call
 
 MAX_BODY_BYTES: Final = 8 * 1024 * 1024
 """An AdmissionReview holds an object of at most 3 MiB, twice for an update."""
@@ -62,10 +66,18 @@ class Drain:
 
 
 @dataclass(frozen=True, slots=True)
+class Direct:
+    """A function that answers calls without waiting; see `stowplan.serving.direct`."""
+
+    answer: Callable[[Call], Answer]
+    max_body_bytes: int = MAX_BODY_BYTES
+
+
+@dataclass(frozen=True, slots=True)
 class Listener:
     """An application and where it listens. Port 0 picks a free one."""
 
-    app: web.Application
+    app: web.Application | Direct
     host: str
     port: int
     ssl_context: ssl.SSLContext | None = None
@@ -99,21 +111,48 @@ async def serve(
     Raises:
         OSError: an address cannot be bound; nothing is left open.
     """
-    runners: list[web.AppRunner] = []
+    closing: list[Callable[[float], Awaitable[None]]] = []
     try:
         ports = []
         for listener in listeners:
-            drain.install(listener.app)
-            runner = _runner(listener.app, grace_seconds)
-            runners.append(runner)
-            ports.append(await _open(runner, listener))
+            server = _server(listener.app, drain, grace_seconds)
+            closing.append(server.close)
+            ports.append(await server.open(listener.host, listener.port, BACKLOG, listener.ssl_context))
         if listening is not None:
             listening(ports)
         await drain.wait()
         await sleep(drain_seconds)
     finally:
-        for runner in runners:
-            await runner.cleanup()
+        for close in closing:
+            await close(grace_seconds)
+
+
+def _server(app: web.Application | Direct, drain: Drain, grace_seconds: float) -> _AppServer | DirectServer:
+    if isinstance(app, Direct):
+        return DirectServer(
+            app.answer,
+            lambda: drain.draining,
+            max_body_bytes=app.max_body_bytes,
+            idle_seconds=KEEPALIVE_SECONDS,
+        )
+    drain.install(app)
+    return _AppServer(_runner(app, grace_seconds))
+
+
+class _AppServer:
+    """An aiohttp application, opened and closed as a `DirectServer` is."""
+
+    def __init__(self, runner: web.AppRunner) -> None:
+        self._runner = runner
+
+    async def open(self, host: str, port: int, backlog: int, ssl_context: ssl.SSLContext | None) -> int:
+        await self._runner.setup()
+        await web.TCPSite(self._runner, host, port, ssl_context=ssl_context, backlog=backlog).start()
+        bound: int = self._runner.addresses[-1][1]
+        return bound
+
+    async def close(self, _grace_seconds: float) -> None:
+        await self._runner.cleanup()  # which has its own bound (`shutdown_timeout`)
 
 
 def _runner(app: web.Application, grace_seconds: float) -> web.AppRunner:
@@ -126,11 +165,3 @@ def _runner(app: web.Application, grace_seconds: float) -> web.AppRunner:
         keepalive_timeout=KEEPALIVE_SECONDS,
         shutdown_timeout=grace_seconds,
     )
-
-
-async def _open(runner: web.AppRunner, listener: Listener) -> int:
-    await runner.setup()
-    site = web.TCPSite(runner, listener.host, listener.port, ssl_context=listener.ssl_context, backlog=BACKLOG)
-    await site.start()
-    port: int = runner.addresses[-1][1]
-    return port

@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from aiohttp.test_utils import TestClient, TestServer
+from aiohttp import ClientSession
 
-from extender.app import MAX_BODY_BYTES, extender_app
+from extender.app import MAX_BODY_BYTES, ExtenderApp
 from extender.cache import Cache
 from extender.metrics import ExtenderMetrics
+from tests.support.direct import serving_directly
 from tests.support.extender import Clock, decider, info, node, pod, signature
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "extender"
@@ -26,8 +27,11 @@ async def client() -> Any:
     cache.upsert_pod(pod("u0", signature("other"), "n2"))
     cache.upsert_pod(pod("u1"))
     metrics = ExtenderMetrics(Clock())
-    app = extender_app(decider(cache=cache, metrics=metrics), cache, metrics)
-    async with TestClient(TestServer(app)) as running:
+    app = ExtenderApp(decider(cache=cache, metrics=metrics), cache, metrics)
+    async with (
+        serving_directly(app, MAX_BODY_BYTES) as port,
+        ClientSession(f"http://127.0.0.1:{port}") as running,
+    ):
         yield running
 
 
@@ -91,6 +95,17 @@ async def test_explanations_by_uid_and_by_name(client: Any) -> None:
 
 async def test_an_unknown_pod_has_no_explanation(client: Any) -> None:
     assert (await client.get("/explain/shop/nobody")).status == 404
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [("GET", "/filter", 405), ("POST", "/plan", 405), ("POST", "/explain/shop/web-1", 405), ("GET", "/", 404)],
+)
+async def test_other_methods_and_paths_are_refused(client: Any, method: str, path: str, status: int) -> None:
+    answer = await client.request(method, path)
+
+    assert answer.status == status
+    assert path in await answer.text() or status == 404
 
 
 async def test_the_plan_in_short(client: Any) -> None:

@@ -9,16 +9,16 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from aiohttp import web
 from typer.testing import CliRunner
 
-from extender.app import extender_app
+from extender.app import MAX_BODY_BYTES, ExtenderApp
 from extender.cache import Cache
 from extender.metrics import ExtenderMetrics
 from extender.wire import ExtenderArgs
 from stowplan.cli.main import app
 from stowplan.kube.projection import project_pod
 from tests.extender.test_decider import ask, body
+from tests.support.direct import serving_directly
 from tests.support.extender import Clock, decider, info, node, signature
 
 NODES = (
@@ -47,14 +47,10 @@ def address() -> Iterator[str]:
     loop = asyncio.new_event_loop()
 
     async def serve() -> None:
-        runner = web.AppRunner(extender_app(ours, cache, ExtenderMetrics(Clock())))
-        await runner.setup()
-        site = web.TCPSite(runner, "127.0.0.1", 0)
-        await site.start()
-        started.append(f"http://127.0.0.1:{runner.addresses[0][1]}")
-        ready.set()
-        await stop.wait()
-        await runner.cleanup()
+        async with serving_directly(ExtenderApp(ours, cache, ExtenderMetrics(Clock())), MAX_BODY_BYTES) as port:
+            started.append(f"http://127.0.0.1:{port}")
+            ready.set()
+            await stop.wait()
 
     stop = asyncio.Event()
     thread = threading.Thread(target=loop.run_until_complete, args=(serve(),))
