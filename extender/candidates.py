@@ -27,7 +27,7 @@ class View:
     ledger: SlotLedger
     reservations: Reservations
     order: Sequence[str]
-    """Nodes in the order in which they are to be filled."""
+    """Nodes in the order in which they are to be filled; empty where `nodes` says more."""
     strategy: Strategy
     classes: Mapping[str, WorkloadClass] = field(default_factory=dict)
     """Whose weights of latency count."""
@@ -80,6 +80,8 @@ _COMPARED: Final = 3
 
 def planned(pod: Pod, offered: Collection[str], view: View, limit: int) -> PlannedNodes:
     """The first `limit` nodes, in the plan's order, that have a slot left, are offered and have room."""
+    if pod.signature not in view.plan.slots:
+        return NO_SLOTS
     asked = dict(pod.signature.requests)
     feeling = sensitivity(pod.signature, view.classes, view.plan.guidance)
     options: list[Option] = []

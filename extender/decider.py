@@ -7,8 +7,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, TypeVar
 
+from prometheus_client import Counter
+
 from extender.cache import Cache
-from extender.candidates import View, fill_order, is_occupied
+from extender.candidates import NO_SLOTS, View, fill_order, is_occupied
 from extender.decision_log import Decision, DecisionLog
 from extender.lifetimes.node_values import NodeValues
 from extender.metrics import ExtenderMetrics
@@ -103,6 +105,8 @@ class Decider:
         self._own_order: tuple[str, ...] = ()
         self._own_order_until = float("-inf")
         self._ordered_changes = 0
+        self._counters: dict[tuple[str, Outcome], Counter] = {}
+        """Children of `metrics.decisions`: looking one up costs more than counting."""
 
     def filter(self, args: ExtenderArgs) -> Sequence[str]:
         """The names to keep: never none of several, always out of those given."""
@@ -133,9 +137,11 @@ class Decider:
         self._reservations.expire()
         self._adopt(self._plan())
         snapshot = self._cache.snapshot()
-        order = self._ledger.plan.fill_order or self._order()
         nodes = self._nodes if self._strategy is expected_cost else None
-        if nodes is not None:
+        order: Sequence[str] = ()
+        if nodes is None:
+            order = self._ledger.plan.fill_order or self._order()
+        else:
             changed = {name: snapshot.nodes.get(name) for name in sorted(self._cache.changed_nodes())}
             nodes.update(changed, {name: info is not None and is_occupied(info) for name, info in changed.items()})
             for name in self._reservations.changed_nodes():
@@ -181,8 +187,9 @@ class Decider:
     def _settle(self, verb: str, pod: Pod, answer: Narrowed | Prioritized, *, offered: int, kept: int) -> None:
         """What follows from an answer: room held, the call remembered, counts and the record of it."""
         self._count(verb, answer.outcome)
-        self._metrics.not_offered.inc(answer.slots.not_offered)
-        self._metrics.stale.inc(answer.slots.stale)
+        if answer.slots is not NO_SLOTS:
+            self._metrics.not_offered.inc(answer.slots.not_offered)
+            self._metrics.stale.inc(answer.slots.stale)
         if answer.outcome in NARROWING:
             self._reservations.take(pod.uid, pod.signature, answer.chosen)
             self._nodes.placed(pod.uid, pod.signature, answer.chosen, self._cache.generation)
@@ -224,7 +231,10 @@ class Decider:
         return answer
 
     def _count(self, verb: str, outcome: Outcome) -> None:
-        self._metrics.decisions.labels(verb, outcome.value).inc()
+        counter = self._counters.get((verb, outcome))
+        if counter is None:
+            counter = self._counters[verb, outcome] = self._metrics.decisions.labels(verb, outcome.value)
+        counter.inc()
 
     def _adopt(self, plan: Plan) -> None:
         if plan is not self._ledger.plan:

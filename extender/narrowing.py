@@ -60,12 +60,11 @@ def narrow(
     doubt = _doubt(pod, names, retried=retried)
     if doubt is not None:
         return Narrowed(names, doubt)
-    offered = frozenset(names)
     wanted = breadth.offers if has_soft_preferences(pod.signature) else 1
-    slots = planned(pod, offered, view, wanted)
+    slots = planned(pod, names, view, wanted)
     if slots.options:
         return Narrowed(_kept(names, _equal_in_cost(slots.options)), Outcome.PLANNED, slots.options, slots)
-    options = tuple(greedy(pod, offered, view, breadth.candidates, wanted))
+    options = tuple(greedy(pod, names, view, breadth.candidates, wanted))
     if not options:
         return Narrowed(names, Outcome.NO_FIT, slots=slots)
     return Narrowed(_kept(names, _equal_in_cost(options)[:wanted]), Outcome.GREEDY, options, slots)

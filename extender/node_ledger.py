@@ -22,9 +22,12 @@ from extender.scoring.expected_cost import (
     asked_shares_of,
     costs_in_use,
     costs_of_opening,
+    expected_cost,
     free_times,
     hundredths,
 )
+from extender.scoring.strategy import Candidate
+from extender.shortlist import Shortlist, Value
 from extender.snapshot import NodeInfo
 from stowplan.model.pod import Pod, PodSignature
 from stowplan.model.resources import Amounts
@@ -33,6 +36,11 @@ REMEMBERED: Final = 50_000
 """Placements kept for the next publication: more than a cluster binds in a minute."""
 _FIRST_LOOK: Final = 64
 """Nodes sorted at first; the others only where none of these is offered and fits."""
+
+_SHORTLISTS: Final = 8
+"""Signatures whose best nodes are kept: bursts are of one or a few."""
+_FEW: Final = 8
+"""Below one in so many nodes offered, the others are left out beforehand."""
 
 Valued = tuple[str, int, int]
 """Node, the hundredths of a second for which the pod is expected to keep it in use alone, and its cost there but for latency."""
@@ -49,6 +57,8 @@ class NodeLedger:
         self._placements: deque[tuple[int, str, PodSignature, str]] = deque(maxlen=remembered)
         self._counted: dict[str, str] = {}
         """UID -> node, of the pods added since the publication."""
+        self._asked_about: deque[PodSignature] = deque(maxlen=_SHORTLISTS)
+        self._shortlists: deque[Shortlist] = deque(maxlen=_SHORTLISTS)
 
     def update(self, changed: Mapping[str, NodeInfo | None], occupied: Mapping[str, bool]) -> None:
         """These nodes are new, have changed, or are gone (None)."""
@@ -57,8 +67,10 @@ class NodeLedger:
                 self.table.drop(name)
                 continue
             self.table.put(info, occupied=occupied[name])
+            row = self.table.rows[name]
             if not occupied[name] and self._curves is not None:
-                self._curves.clear(self.table.rows[name])
+                self._curves.clear(row)
+            self._row_changed(row)
 
     def use(self, values: NodeValues | None) -> None:
         """Value by this publication from now on; placements after its generation are added."""
@@ -71,6 +83,7 @@ class NodeLedger:
         self._curves, self._expectations = values.curves, values.expectations
         self._curves.renumber(rows, len(self.table))
         self._counted = {}
+        self._shortlists.clear()
         for generation, uid, signature, node in self._placements:
             if generation > values.generation:
                 self._add(uid, signature, node)
@@ -93,6 +106,22 @@ class NodeLedger:
             offered: names of nodes.
             drain: nodes that are to run empty.
         """
+        beyond: tuple[int, int] | None = None
+        if (
+            not pod.ends_s and pod.uid not in self._counted
+        ):  # what is its own would make it differ from others of its signature
+            shortlist = self._shortlist(pod, asked, drain)
+            if shortlist is not None:
+                for row, (cost, added) in shortlist:
+                    yield self.table.names[row], added, cost
+                beyond = shortlist.limit
+                if beyond is None:
+                    return
+        for valued in self._walk(pod, asked, offered, drain):
+            if beyond is None or (valued[2], self.table.rows[valued[0]]) > beyond:
+                yield valued
+
+    def _walk(self, pod: Pod, asked: Amounts, offered: Collection[str], drain: Collection[str]) -> Iterator[Valued]:
         table = self.table
         rows = self._offered(table.fitting(asked), offered)
         occupied = table.occupied[rows]
@@ -103,9 +132,56 @@ class NodeLedger:
         if len(empty):
             yield from self._by_cost(empty, np.zeros(len(empty), np.int64), self._costs_of_opening(asked, empty))
 
+    def _shortlist(self, pod: Pod, asked: Amounts, drain: Collection[str]) -> Shortlist | None:
+        """The best nodes for pods of this signature, brought up to date; from the second such pod on."""
+        known = next((s for s in self._shortlists if s.signature is pod.signature), None)
+        if known is not None and not known.spent and known.drain == drain:
+            known.repair(lambda row: self._value(pod, asked, row, drain))
+            return known
+        if known is not None:
+            self._shortlists.remove(known)
+        elif all(signature is not pod.signature for signature in self._asked_about):
+            self._asked_about.append(pod.signature)
+            return None
+        made = self._made(pod, asked, drain)
+        self._shortlists.append(made)
+        return made
+
+    def _made(self, pod: Pod, asked: Amounts, drain: Collection[str]) -> Shortlist:
+        rows = self.table.fitting(asked)
+        occupied = self.table.occupied[rows]
+        pieces = [(rows[~occupied], np.zeros(np.count_nonzero(~occupied), np.int64))]
+        costs = [self._costs_of_opening(asked, pieces[0][0])]
+        for tier, surcharge in self._tiers(rows[occupied], drain):
+            added = self._added(pod, tier)
+            pieces.append((tier, added))
+            costs.append(self._costs_in_use(asked, tier, added) + surcharge)
+        rows, added = (np.concatenate(parts) for parts in zip(*pieces, strict=True))
+        ascending = rows.argsort()  # of equal costs the list keeps the first rows
+        return Shortlist(pod.signature, drain, rows[ascending], np.concatenate(costs)[ascending], added[ascending])
+
+    def _value(self, pod: Pod, asked: Amounts, row: int, drain: Collection[str]) -> Value | None:
+        """One row as `_walk` values it; None where it has no room."""
+        table = self.table
+        if not table.fits(asked, row):
+            return None
+        occupied = bool(table.occupied[row])
+        added = int(self._added(pod, np.array([row]))[0]) if occupied and self._curves is not None else 0
+        capacity, used = table.cpu_and_memory(row)
+        starved = occupied and table.names[row] in drain
+        price = int(table.price[row])
+        return -expected_cost(Candidate(asked, used, capacity, price, occupied, 0, starved, added)), added
+
+    def _row_changed(self, row: int) -> None:
+        for shortlist in self._shortlists:
+            shortlist.changed(row)
+
     def hold(self, name: str, amounts: Amounts) -> None:
         """What is held on the node for pods that were answered for and are not seen there yet is exactly this."""
         self.table.hold(name, amounts)
+        row = self.table.rows.get(name)
+        if row is not None:
+            self._row_changed(row)
 
     def _tiers(self, rows: Ints, drain: Collection[str]) -> Iterator[tuple[Ints, int]]:
         """Nodes in use, those to run empty apart, and what these cost more."""
@@ -133,7 +209,7 @@ class NodeLedger:
 
     def _offered(self, rows: Ints, offered: Collection[str]) -> Ints:
         """Where most nodes are offered, the walk finds out which are not; where few are, sorting the others is not worth it."""
-        if 2 * len(offered) > len(self.table.rows):
+        if _FEW * len(offered) > len(self.table.rows):
             return rows
         known = self.table.rows
         chosen = np.zeros(len(self.table), np.bool_)
@@ -173,7 +249,9 @@ class NodeLedger:
         self._counted[uid] = node
         path = path_of(signature, uid)
         self._curves.place(row, path[-1], self._expectations.curve(path))
+        self._row_changed(row)
 
     def _row_freed(self, row: int) -> None:
+        self._row_changed(row)
         if self._curves is not None:
             self._curves.clear(row)

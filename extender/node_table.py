@@ -15,6 +15,7 @@ Ints = NDArray[np.int64]
 Mask = NDArray[np.bool_]
 _FIRST_ROWS: Final = 64
 _NOTHING: Final[Amounts] = {}
+_PACKED: Final[tuple[str, ...]] = ("cpu", "memory")
 
 
 class NodeTable:
@@ -92,6 +93,18 @@ class NodeTable:
                     return np.zeros(0, np.int64)
                 mask = mask & (free[:size] >= amount)
         return mask.nonzero()[0]
+
+    def fits(self, asked: Amounts, row: int) -> bool:
+        """Whether one row is among `fitting`."""
+        if not self._usable[row]:
+            return False
+        known = self._free
+        return all(amount <= 0 or (r in known and known[r][row] >= amount) for r, amount in asked.items())
+
+    def cpu_and_memory(self, row: int) -> tuple[dict[str, int], dict[str, int]]:
+        """What one row offers of the two, and what of it is taken or held."""
+        offered = {r: int(self._allocatable[r][row]) for r in _PACKED if r in self._free}
+        return offered, {r: amount - int(self._free[r][row]) for r, amount in offered.items()}
 
     def free(self, resource: str, rows: Ints) -> Ints:
         """What is free of a resource on some nodes, less what is held."""

@@ -46,10 +46,9 @@ def prioritize(
         return Prioritized((), Outcome.UNPLANNABLE)
     if retried:
         return Prioritized((), Outcome.RETRIED)
-    offered = frozenset(names)
-    slots = planned(pod, offered, view, breadth.scores)
+    slots = planned(pod, names, view, breadth.scores)
     named = {option.node for option in slots.options}
-    others = greedy(pod, offered, view, breadth.candidates, breadth.scores, besides=named)
+    others = greedy(pod, names, view, breadth.candidates, breadth.scores, besides=named)
     options = (*slots.options, *others)
     if not options:
         return Prioritized((), Outcome.NO_FIT, slots=slots)

@@ -15,6 +15,8 @@ from stowplan.model.pod import PodSignature
 TTL_SECONDS: Final = 5.0
 """Longer than a binding takes, short enough that a failed one does not keep room empty for long."""
 
+_NOTHING: Final[Mapping[str, int]] = {}
+
 
 @dataclass(frozen=True, slots=True)
 class Reservation:
@@ -41,6 +43,8 @@ class Reservations:
         self._ttl = ttl
         self._by_uid: dict[str, Reservation] = {}  # in the order of expiry
         self._by_node: dict[str, dict[str, Reservation]] = {}
+        self._used: dict[str, Mapping[str, int]] = {}
+        """By node. Replaced when it changes, never changed, as readers keep it."""
         self._changed: set[str] = set()
 
     def __len__(self) -> int:
@@ -52,7 +56,7 @@ class Reservations:
         reservation = Reservation(uid, signature, node, self._clock() + self._ttl)
         self._by_uid[uid] = reservation
         self._by_node.setdefault(node, {})[uid] = reservation
-        self._changed.add(node)
+        self._count(reservation, 1)
 
     def release(self, uid: str) -> None:
         """Give back what is held for the pod: it was seen on a node, or is gone. Unknown ones are ignored."""
@@ -61,9 +65,9 @@ class Reservations:
             return
         held = self._by_node[reservation.node]
         del held[uid]
-        self._changed.add(reservation.node)
+        self._count(reservation, -1)
         if not held:
-            del self._by_node[reservation.node]
+            del self._by_node[reservation.node], self._used[reservation.node]
 
     def expire(self) -> None:
         """Give back what was held for too long. Costs only as much as there is to give back."""
@@ -77,16 +81,13 @@ class Reservations:
 
     def used(self, node: str, besides: str = "") -> Mapping[str, int]:
         """Requests held on the node, without those of the pod `besides` (its own reservation is not in its way)."""
-        total: dict[str, int] = {}
-        held = self._by_node.get(node)
-        if held is None:  # most nodes, and this is asked for each candidate
+        total = self._used.get(node, _NOTHING)
+        own = self._by_uid.get(besides)
+        if own is None or own.node != node:
             return total
-        for uid, reservation in held.items():
-            if uid == besides:
-                continue
-            for resource, amount in reservation.signature.requests:
-                total[resource] = total.get(resource, 0) + amount
-        return total
+        if len(self._by_node[node]) == 1:
+            return _NOTHING
+        return {**total, **{r: total[r] - amount for r, amount in own.signature.requests}}
 
     def changed_nodes(self) -> set[str]:
         """Nodes on which what is held has changed since the last call."""
@@ -96,4 +97,14 @@ class Reservations:
     def held(self, signature: PodSignature, node: str, besides: str = "") -> int:
         """Reservations of this signature on the node, without the one of the pod `besides`."""
         here = self._by_node.get(node, {})
-        return sum(1 for uid, r in here.items() if uid != besides and r.signature == signature)
+        return sum(
+            uid != besides and (r.signature is signature or r.signature == signature)  # nearly always the one object
+            for uid, r in here.items()
+        )
+
+    def _count(self, reservation: Reservation, sign: int) -> None:
+        used = dict(self._used.get(reservation.node, _NOTHING))
+        for resource, amount in reservation.signature.requests:
+            used[resource] = used.get(resource, 0) + sign * amount
+        self._used[reservation.node] = used
+        self._changed.add(reservation.node)

@@ -12,9 +12,14 @@ from typing import Any, Final
 
 import msgspec
 
+from extender.offered import OfferedNames
+
 
 class WireError(ValueError):
     """A body that is no ExtenderArgs, or names no nodes: there is nothing to answer with."""
+
+
+_NULL: Final = msgspec.Raw(b"null")
 
 
 class _Nodes(msgspec.Struct, frozen=True):
@@ -22,9 +27,9 @@ class _Nodes(msgspec.Struct, frozen=True):
 
 
 class _Args(msgspec.Struct, frozen=True, rename="pascal"):
-    pod: msgspec.Raw = msgspec.Raw(b"null")
+    pod: msgspec.Raw = _NULL
     nodes: _Nodes | None = None
-    node_names: list[str] | None = None
+    node_names: msgspec.Raw = _NULL
 
 
 class _Meta(msgspec.Struct, frozen=True):
@@ -37,7 +42,7 @@ class _NamedObject(msgspec.Struct, frozen=True):
 
 class _Result(msgspec.Struct, frozen=True, rename="pascal"):
     nodes: dict[str, Any] | None
-    node_names: list[str]
+    node_names: list[str] | msgspec.Raw
     failed_nodes: dict[str, str]
     failed_and_unresolvable_nodes: dict[str, str]
     error: str = ""
@@ -61,7 +66,7 @@ class ExtenderArgs:
     """
 
     pod: msgspec.Raw
-    names: list[str]
+    names: Sequence[str]
     objects: dict[str, msgspec.Raw] | None = None
 
 
@@ -74,8 +79,9 @@ def decode_args(body: bytes) -> ExtenderArgs:
     """
     try:
         args = _ARGS.decode(body)
-        if args.node_names is not None:
-            return ExtenderArgs(args.pod, args.node_names)
+        names = bytes(args.node_names)
+        if names != b"null":
+            return ExtenderArgs(args.pod, OfferedNames(names))
         if args.nodes is not None:
             objects = {_NAMED.decode(raw).metadata.name: raw for raw in args.nodes.items or ()}
             return ExtenderArgs(args.pod, list(objects), objects)
@@ -89,7 +95,8 @@ def encode_filter_result(args: ExtenderArgs, names: Sequence[str]) -> bytes:
     nodes = None
     if args.objects is not None:
         nodes = {"metadata": {}, "items": [args.objects[name] for name in names]}
-    return _ENCODER.encode(_Result(nodes, list(names), {}, {}))
+    kept = msgspec.Raw(names.encoded) if isinstance(names, OfferedNames) else list(names)
+    return _ENCODER.encode(_Result(nodes, kept, {}, {}))
 
 
 def encode_host_priorities(scores: Iterable[tuple[str, int]]) -> bytes:

@@ -12,6 +12,7 @@ import uvloop
 from aiohttp import web
 
 from extender.app import MAX_BODY_BYTES
+from extender.offered import OfferedNames
 from extender.wire import decode_args, encode_filter_result
 from stowplan.serving.direct import Answer, Call
 from stowplan.serving.http import Direct, Drain, Listener, make_app, serve
@@ -19,7 +20,8 @@ from stowplan.serving.http import Direct, Drain, Listener, make_app, serve
 
 def _filter(call: Call) -> Answer:
     args = decode_args(call.body)
-    return Answer(encode_filter_result(args, args.names[:1]))
+    first = args.names.encoded.split(b'"', 2)[1].decode() if isinstance(args.names, OfferedNames) else args.names[0]
+    return Answer(encode_filter_result(args, [first]))
 
 
 async def _ready(_: web.Request) -> web.Response:

@@ -5,7 +5,8 @@ Memory is the reason for the split: at 150,000 pods only the per-pod part is mul
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, fields
+from typing import Final
 
 from stowplan.model.selectors import Expression, LabelSelector, NodeSelectorTerm, Toleration
 
@@ -138,6 +139,20 @@ class PodSignature:
     """Not empty where the pod has needs the planner does not model (volumes bound to nodes, resource claims ...): which one."""
     pinned: str = ""
     """Not empty where the pod must not be moved once it stands: why (an annotation of its owner, local data, a batch job's work)."""
+    _hash: int = field(default=0, init=False, repr=False, compare=False)
+
+    def __hash__(self) -> int:
+        """Computed once: signatures are keys of most books about pods, and hashing all of one takes microseconds."""
+        if self._hash == 0:
+            object.__setattr__(self, "_hash", hash(tuple(getattr(self, name) for name in _DECIDING)))
+        return self._hash
+
+    def __reduce__(self) -> tuple[type[PodSignature], tuple[object, ...]]:
+        """Without the hash: those of strings differ between processes."""
+        return PodSignature, tuple(getattr(self, name) for name in _DECIDING)
+
+
+_DECIDING: Final = tuple(field.name for field in fields(PodSignature) if field.init)
 
 
 @dataclass(slots=True)

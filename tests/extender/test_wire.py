@@ -19,7 +19,7 @@ def golden(name: str) -> bytes:
 def test_arguments_with_names() -> None:
     args = decode_args(golden("args-names.json"))
 
-    assert args.names == ["n1", "n2", "n3"]
+    assert list(args.names) == ["n1", "n2", "n3"]
     assert args.objects is None
     assert msgspec.json.decode(args.pod)["metadata"]["name"] == "web-1"
 
@@ -27,7 +27,7 @@ def test_arguments_with_names() -> None:
 def test_arguments_with_whole_nodes() -> None:
     args = decode_args(golden("args-nodes.json"))
 
-    assert args.names == ["n1", "n2"]
+    assert list(args.names) == ["n1", "n2"]
 
 
 def test_filter_result_with_names() -> None:
