@@ -15,6 +15,7 @@ from rich.console import Console
 from perf import history, results, terminal
 from perf.calibration import proposal
 from perf.cluster import PlaceName
+from perf.expectation import announcement, expected_seconds, in_words
 from perf.gate_file import read_gates
 from perf.gates import Gate, Verdict, judge
 from perf.part import Data, Part, Profile
@@ -27,10 +28,12 @@ from perf.runner import chosen, failed, run
 
 BROKEN: Final = 1
 USAGE: Final = 2
+INTERRUPTED: Final = 130
+"""As shells tell of a program that Ctrl-C ended."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the suite; 0 if all parts could be measured and all gates hold, 1 if not, 2 for options that make no sense."""
+    """Run the suite; 0 if all was measured and all gates hold, 1 if not, 2 for options that make no sense, 130 if interrupted."""
     parser = _parser()
     options = parser.parse_args(argv)
     profile = Profile.SHORT if options.short else Profile.FULL
@@ -45,10 +48,12 @@ def main(argv: Sequence[str] | None = None) -> int:
             return 0
         available = [part for part in PARTS if options.cluster in part.places]
         parts = chosen(available, options.parts, profile)
-        measured = {} if options.report else _measure(parts, profile, options, console)
-        return _conclude(options, profile, gates, measured, console)
+        measured: dict[str, PartResult] = {}
+        interrupted = not options.report and not _measure(parts, profile, options, console, measured)
+        status = _conclude(options, profile, gates, measured, console)
     except ValueError as error:
         parser.exit(USAGE, f"perf: {error}\n")
+    return INTERRUPTED if interrupted else status
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -76,20 +81,31 @@ def _parser() -> argparse.ArgumentParser:
 def _list(console: Console) -> None:
     for part in PARTS:
         where = ", ".join(sorted(part.profiles)) or "only by name"
-        console.print(f"{part.name:<16} {where}", highlight=False)
+        times = ", ".join(f"{profile} {in_words(seconds)}" for profile, seconds in sorted(part.takes.items()))
+        console.print(f"{part.name:<16} {where:<12} {times}".rstrip(), highlight=False)
 
 
 def _measure(
-    parts: Sequence[Part], profile: Profile, options: argparse.Namespace, console: Console
-) -> dict[str, PartResult]:
-    """Run the parts; each result is stored and its tables are shown as soon as it is there."""
-    measured = {}
-    for part, result in run(parts, profile, place=options.cluster, traces=options.traces):
-        results.store(options.output, result)
-        measured[part.name] = result
-        if result.data is not None:
-            terminal.show_section(_section(part, result.data), console)
-    return measured
+    parts: Sequence[Part],
+    profile: Profile,
+    options: argparse.Namespace,
+    console: Console,
+    measured: dict[str, PartResult],
+) -> bool:
+    """Run the parts; each result is stored and its tables are shown as soon as it is there. False if somebody interrupted."""
+    expected = expected_seconds(parts, profile, results.load(options.output))
+    console.print(announcement(parts, expected), highlight=False, soft_wrap=True)
+    words = {name: in_words(seconds) for name, seconds in expected.items()}
+    try:
+        for part, result in run(parts, profile, place=options.cluster, traces=options.traces, expected=words):
+            results.store(options.output, result)
+            measured[part.name] = result
+            if result.data is not None:
+                terminal.show_section(_section(part, result.data), console)
+    except KeyboardInterrupt:
+        console.print(f"[bold red]interrupted[/] after {len(measured)} of {len(parts)} parts; what they found is kept")
+        return False
+    return True
 
 
 def _conclude(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, Final
@@ -24,6 +24,14 @@ class Profile(StrEnum):
     FULL = "full"
 
 
+Data = Mapping[str, Any]
+"""What a part found, as JSON: its own shape, documented in docs/perf.md."""
+
+
+def _forget(_found: Data) -> None:
+    """Nobody asked for what is found on the way."""
+
+
 @dataclass(frozen=True, slots=True)
 class Context:
     """What a part is given."""
@@ -36,15 +44,13 @@ class Context:
     """Makes a cluster with stowplan in it."""
     traces: Path | None = None
     """Whole recordings, for parts that ship samples only."""
+    keep: Callable[[Data], None] = _forget
+    """Takes what has been found so far, fit for the section: it stays if the rest of the part fails."""
 
     @property
     def short(self) -> bool:
         """Whether to measure in small."""
         return self.profile is Profile.SHORT
-
-
-Data = Mapping[str, Any]
-"""What a part found, as JSON: its own shape, documented in docs/perf.md."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +70,8 @@ class Part:
     """Where it can be measured (`Context.place`); parts without a cluster count as the sandbox's."""
     profiles: frozenset[Profile] = frozenset(Profile)
     """Where it runs unless it is asked for by name."""
+    takes: Mapping[Profile, int] = field(default_factory=dict)
+    """Seconds on two cores, as measured once; they tell people beforehand what to expect."""
 
     def __post_init__(self) -> None:
         if not _NAME.fullmatch(self.name):

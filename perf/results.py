@@ -32,7 +32,7 @@ class Machine:
 
 @dataclass(frozen=True, slots=True)
 class PartResult:
-    """What became of one part. Either `data` or `error` is there."""
+    """What became of one part. `data`, or `error`; both where a part failed that had found something before."""
 
     part: str
     profile: Profile
@@ -114,10 +114,20 @@ def _cpu_model() -> str:
 
 
 def current_commit() -> str:
-    """The commit of the sources, `-dirty` behind it where they differ from it; `unknown` outside a repository."""
-    command = ["git", "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"]
+    """The commit of the sources, `-dirty` behind it where they differ from it; `unknown` outside a repository.
+
+    The recorded history does not count: the parts before have just added to it.
+    """
+    commit = _git("rev-parse", "--short=12", "HEAD")
+    changed = _git("status", "--porcelain", "--untracked-files=no", "--", ":/", ":(exclude,top)perf/history.jsonl")
+    return f"{commit}-dirty" if commit and changed else commit or UNKNOWN
+
+
+def _git(*arguments: str) -> str:
+    """What git says about the folder of this file; nothing where there is no git, or no repository."""
+    command = ["git", *arguments]
     try:
         found = subprocess.run(command, cwd=Path(__file__).parent, capture_output=True, text=True, check=False)
     except FileNotFoundError:
-        return UNKNOWN
-    return found.stdout.strip() or UNKNOWN
+        return ""
+    return found.stdout.strip() if found.returncode == 0 else ""

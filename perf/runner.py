@@ -1,17 +1,20 @@
-"""Runs parts one after the other. A part that fails is a result too: the others still run, and the suite fails at the end."""
+"""Runs parts one after the other. A part that fails or hangs is a result too: the others still run, and the suite fails at the end."""
 
 from __future__ import annotations
 
 import gc
+import signal
 import sys
 import tempfile
+import threading
 import time
 import traceback
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
+from typing import Final
 
 from perf.cluster import PlaceName, place_named
 from perf.part import Context, Data, Part, Profile
@@ -19,6 +22,9 @@ from perf.results import PartResult, current_commit, this_machine
 from sandbox.activity import Activity, PlainActivity, activity
 
 Clock = Callable[[], datetime]
+
+LIMITS_S: Final = {Profile.SHORT: 1500.0, Profile.FULL: 4500.0}
+"""A part that takes longer hangs: some times what the longest one takes on two cores."""
 
 
 def chosen(parts: Sequence[Part], names: Sequence[str], profile: Profile) -> list[Part]:
@@ -40,14 +46,30 @@ def run(
     *,
     place: PlaceName = PlaceName.SANDBOX,
     traces: Path | None = None,
+    expected: Mapping[str, str] | None = None,
+    limit_s: float | None = None,
     clock: Clock = lambda: datetime.now(UTC),
 ) -> Iterator[tuple[Part, PartResult]]:
-    """Measure each part and give its result at once, so that nothing is lost when a later one is interrupted."""
+    """Measure each part and give its result at once, so that nothing is lost when a later one is interrupted.
+
+    Args:
+        parts: in the order in which they run.
+        profile: how much of each.
+        place: where parts that need a cluster find one.
+        traces: whole recordings, if they are there.
+        expected: in words how long a part is expected to take, by name; shown while it runs.
+        limit_s: seconds after which a part is given up; by profile if there is none.
+        clock: for the time at which a part began.
+    """
     commit, machine = current_commit(), this_machine()
+    limit_s = LIMITS_S[profile] if limit_s is None else limit_s
     for number, part in enumerate(parts, start=1):
         started, since = clock(), time.perf_counter()
-        with _shown(f"[{number}/{len(parts)}] {part.name}", part) as progress:
-            data, error = _measure(part, partial(Context, profile, progress, place=place_named(place), traces=traces))
+        words = (expected or {}).get(part.name)
+        title = f"[{number}/{len(parts)}] {part.name}" + (f" (about {words})" if words else "")
+        with _shown(title, part) as progress:
+            context = partial(Context, profile, progress, place=place_named(place), traces=traces)
+            data, error = _measure(part, context, limit_s)
         yield (
             part,
             PartResult(
@@ -65,15 +87,43 @@ def run(
         )
 
 
-def _measure(part: Part, context: Callable[[Path], Context]) -> tuple[Data | None, str | None]:
-    """The part's data, or what went wrong in a sentence; the traceback goes to standard error."""
+def _measure(part: Part, context: Callable[..., Context], limit_s: float) -> tuple[Data | None, str | None]:
+    """The part's data; or what went wrong in a sentence, with what it had found before. The traceback goes to standard error."""
     gc.collect()  # no part pays for the rubbish of the one before
+    kept: list[Data] = []
     with tempfile.TemporaryDirectory(prefix=f"stowplan-perf-{part.name}-") as scratch:
         try:
-            return part.measure(context(Path(scratch))), None
+            with _limited(limit_s):
+                return part.measure(context(Path(scratch), keep=kept.append)), None
         except Exception as error:  # noqa: BLE001 - whatever it is, it belongs to this part
             traceback.print_exc(file=sys.stderr)
-            return None, f"{type(error).__name__}: {error}"
+            return (kept[-1] if kept else None), f"{type(error).__name__}: {error}"
+
+
+@contextmanager
+def _limited(seconds: float) -> Iterator[None]:
+    """Interrupt the block after so long, as Ctrl-C would: event loops and context managers then clean up.
+
+    Raises:
+        TimeoutError: it took longer.
+    """
+    over = threading.Event()
+
+    def interrupt() -> None:
+        over.set()
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+
+    timer = threading.Timer(seconds, interrupt)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    except KeyboardInterrupt:
+        if over.is_set():
+            raise TimeoutError(f"not done after {seconds / 60:.0f} min; given up") from None
+        raise
+    finally:
+        timer.cancel()
 
 
 @contextmanager

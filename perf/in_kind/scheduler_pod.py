@@ -73,6 +73,19 @@ class SchedulerPod:
         """Give up the Lease: the scheduler begins within its retry period of two seconds."""
         self._lease("", 1)
 
+    def lead(self) -> None:
+        """Give up the Lease, and return once the scheduler holds it.
+
+        Raises:
+            SandboxError: it does not take it.
+        """
+        self.let_go()
+        wait_until("the scheduler leads", self._leads, timeout_seconds=_START_SECONDS, interval_seconds=0.2)
+
+    def _leads(self) -> bool:
+        lease = json.loads(self._kubectl("get", "lease", SCHEDULER_NAME, "-o", "json"))
+        return lease["spec"].get("holderIdentity", "") not in ("", _HOLDER)
+
     def _remove(self) -> None:
         self._kubectl("scale", _DEPLOYMENT, "--replicas=0")
         gone = partial(self._count, 0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any, Final
 
 from perf.cluster import PlaceName, kind
@@ -10,15 +11,33 @@ from perf.in_kind import throughput as in_kind
 from perf.part import Context, Data, Part
 from perf.report.figures import bars
 from perf.report.section import Plot, Section, Table
-from perf.throughput.__main__ import measure
+from perf.throughput.__main__ import Load, measure
 from perf.throughput.arms import CHANNELS, arms_named
 from perf.throughput.summary import summary
 from sandbox.errors import SandboxError
+from stowplan.kube.errors import KubeError
 
-_SIZES: Final[tuple[int, ...]] = (100, 500, 1000, 5000)
-_BURSTS: Final = ((100, 100), (500, 500))
-"""Nodes, and pods that come while the scheduler runs: what a gate holds back, a backlog holds back anyway."""
-_SHORT_SIZES: Final[tuple[int, ...]] = (500,)
+_NARROW: Final = arms_named("narrow,narrow-all")
+_CHANNELS: Final = arms_named(",".join(CHANNELS))
+
+
+def _loads(backlog: int, burst: int, rounds: int) -> tuple[Load, Load]:
+    """A backlog for the pace of the scheduler, and a burst for every channel: what a gate holds back, a backlog holds back anyway."""
+    return Load(backlog, 2, _NARROW), Load(burst, rounds, _CHANNELS, backlog=False)
+
+
+_FULL: Final[Mapping[int, Sequence[Load]]] = {
+    100: _loads(200, 100, 2),  # more pods would not fit, and what nobody can place would be waited for in every round
+    500: _loads(800, 500, 2),
+    1000: _loads(800, 500, 1),
+    5000: _loads(800, 500, 1),
+}
+"""By number of nodes."""
+_SHORT: Final[Mapping[int, Sequence[Load]]] = {500: (Load(300, 1, _NARROW),)}
+_KIND: Final = in_kind.Scope((500, 1000), 400, _NARROW, {500: 500}, _CHANNELS, 2)
+_KIND_SHORT: Final = in_kind.Scope(
+    (100,), 200, arms_named("narrow,narrow-all"), {100: 100}, arms_named("narrow,gates"), 1
+)
 
 
 def _measure(context: Context) -> Data:
@@ -26,34 +45,47 @@ def _measure(context: Context) -> Data:
 
 
 def _in_kind(context: Context) -> Data:
-    """Scheduler and extender in a pod that starts anew for each burst: in small on few nodes, else the channels on two sizes."""
-    sizes: tuple[int, ...] = (100,) if context.short else (500, 1000)
-    count, rounds, arms = (
-        (200, 1, "narrow,narrow-all") if context.short else (400, 2, "narrow,prioritize,nominate,narrow-all")
-    )
+    """Scheduler and extender in a pod that starts anew for each arm and round: a backlog on every size, every channel on a burst."""
+    scope = _KIND_SHORT if context.short else _KIND
     with context.place(context.scratch / "cluster", context.progress) as cluster:
         if cluster.kind is None:
             raise SandboxError("this part rearranges the scheduler's Deployment, which it does in kind only")
-        rows = in_kind.measure(cluster.kind, sizes, count, rounds, arms_named(arms), context.progress.update)
-        return {"mode": "backlog", "sizes": {str(nodes): by_arm(summary(found)) for nodes, found in rows}}
+        found, channels = {}, {}
+        for size in in_kind.measure(cluster.kind, scope, context.progress.update):
+            found[str(size.nodes)] = by_arm(summary(size.backlog))
+            if size.burst:
+                channels[f"{size.nodes}/{scope.bursts[size.nodes]}"] = by_arm(summary(size.burst))
+            context.keep({"mode": "backlog", "sizes": found, "channels": channels})
+        return {"mode": "backlog", "sizes": found, "channels": channels}
 
 
 def _on_sandbox(context: Context) -> Data:
-    if context.short:
-        sizes, count, rounds, arms = _SHORT_SIZES, 300, 1, "narrow,narrow-all"
-    else:
-        sizes, count, rounds, arms = _SIZES, 800, 3, "narrow,prioritize,narrow-all,prioritize-all"
-    bursts = () if context.short else _BURSTS
-    found, channels = {}, {}
-    for number, nodes in enumerate(sizes):
-        context.progress.update(f"{nodes} nodes", number, len(sizes) + len(bursts))
-        # On few nodes fewer pods fit; what nobody can place would be waited for in every round.
-        rows = measure(nodes, min(count, 2 * nodes), rounds, arms_named(arms))
-        found[str(nodes)] = by_arm(summary(rows))
-    for number, (nodes, pods) in enumerate(bursts, len(sizes)):
-        context.progress.update(f"{pods} pods in a burst on {nodes} nodes", number, len(sizes) + len(bursts))
-        rows = measure(nodes, pods, rounds, arms_named(",".join(CHANNELS)), backlog=False)
-        channels[f"{nodes}/{pods}"] = by_arm(summary(rows))
+    plan = _SHORT if context.short else _FULL
+    found: dict[str, Any] = {}
+    channels: dict[str, Any] = {}
+    steps = sum(load.rounds * len(load.arms) for loads in plan.values() for load in loads)
+    done = 0
+
+    def said(nodes: int, line: str) -> None:
+        nonlocal done
+        done += 1
+        context.progress.update(f"{nodes} nodes, {line}", done, steps)
+
+    failures = []
+    for nodes, loads in plan.items():
+        try:
+            measured = measure(nodes, loads, partial(said, nodes))
+        except (SandboxError, KubeError) as error:  # the other sizes can still be measured
+            failures.append(f"{nodes} nodes: {error}")
+            continue
+        for load, rows in zip(loads, measured, strict=True):
+            if load.backlog:
+                found[str(nodes)] = by_arm(summary(rows))
+            else:
+                channels[f"{nodes}/{load.pods}"] = by_arm(summary(rows))
+        context.keep({"mode": "backlog", "sizes": found, "channels": channels})
+    if failures:
+        raise SandboxError("\n".join(failures))
     return {"mode": "backlog", "sizes": found, "channels": channels}
 
 

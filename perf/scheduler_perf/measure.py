@@ -4,35 +4,53 @@ from __future__ import annotations
 
 import random
 import statistics
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from perf.scheduler_perf.run import Arm
 from perf.scheduler_perf.workloads import Workload
+from sandbox.errors import SandboxError
 
 Run = Callable[[Workload, Arm, Path], Mapping[str, Any]]
 """One measurement in a directory that does not exist yet."""
 Progress = Callable[[str, int, int], None]
 
 
-def measure(
-    workloads: Sequence[Workload], arms: Sequence[Arm], rounds: int, run: Run, scratch: Path, progress: Progress
-) -> list[dict[str, Any]]:
-    """One entry per workload. The arms of a round come in an order of their own, so that none is always first."""
+@dataclass(frozen=True, slots=True)
+class Case:
+    """What is run of one workload."""
+
+    workload: Workload
+    arms: Sequence[Arm]
+    rounds: int
+
+
+def measure(cases: Sequence[Case], run: Run, scratch: Path, progress: Progress) -> Iterator[dict[str, Any]]:
+    """One entry per case, as it comes. The arms of a round come in an order of their own, so that none is always first.
+
+    Raises:
+        SandboxError: after the last case, of those that could not be run.
+    """
     chance = random.Random(1)  # noqa: S311 - an order, not a secret
-    total = len(workloads) * rounds * len(arms)
+    total = sum(case.rounds * len(case.arms) for case in cases)
     done = 0
-    entries = []
-    for workload in workloads:
-        runs: dict[str, list[Mapping[str, Any]]] = {arm.name: [] for arm in arms}
-        for number in range(rounds):
-            for arm in chance.sample(arms, len(arms)):
-                progress(f"{workload}, {arm.name}", done, total)
-                runs[arm.name].append(run(workload, arm, scratch / f"{done}-{number}"))
-                done += 1
-        entries.append(entry(workload, arms, runs))
-    return entries
+    failures = []
+    for case in cases:
+        runs: dict[str, list[Mapping[str, Any]]] = {arm.name: [] for arm in case.arms}
+        turns = [arm for _ in range(case.rounds) for arm in chance.sample(case.arms, len(case.arms))]
+        try:
+            for number, arm in enumerate(turns, start=done):
+                progress(f"{case.workload}, {arm.name}", number, total)
+                runs[arm.name].append(run(case.workload, arm, scratch / str(number)))
+        except SandboxError as error:
+            failures.append(f"{case.workload}: {error}")
+        else:
+            yield entry(case.workload, case.arms, runs)
+        done += len(turns)
+    if failures:
+        raise SandboxError("\n".join(failures))
 
 
 def entry(workload: Workload, arms: Sequence[Arm], runs: Mapping[str, Sequence[Mapping[str, Any]]]) -> dict[str, Any]:

@@ -17,6 +17,10 @@ PLUGIN: Final = "Whereabouts"
 """Of golang/bench_test.go: tells where the API server is. Both arms have it."""
 
 
+_BASE_POD: Final = "../templates/pod-default.yaml"
+"""The same pod as the one that the test makes where no template is named, which nobody could give our scheduler's name."""
+
+
 @dataclass(frozen=True, slots=True)
 class Workload:
     """One official workload."""
@@ -31,9 +35,8 @@ class Workload:
 
 
 SHORT: Final = (Workload("misc", "SchedulingBasic", "500Nodes"),)
-FULL: Final = (
-    *SHORT,
-    Workload("misc", "SchedulingBasic", "5000Nodes"),
+BASIC: Final = (*SHORT, Workload("misc", "SchedulingBasic", "5000Nodes"))
+FURTHER: Final = (
     Workload("misc", "SchedulingWithMixedChurn", "1000Nodes"),
     Workload("misc", "Unschedulable", "500Nodes/10Init/1kPods"),
     Workload("affinity", "SchedulingNodeAffinity", "500Nodes"),
@@ -63,6 +66,8 @@ def configuration(official: Path, workload: Workload, scratch: Path, scheduler_c
     # Thresholds of other machines would only fail the run; labels have to be what the default filter selects.
     chosen = {**{key: value for key, value in wanted[0].items() if key != "threshold"}, "labels": ["performance"]}
     made = {**copy.deepcopy(case), "workloads": [chosen], "schedulerConfigPath": str(scheduler_config)}
+    if any(op["opcode"] == "createPods" and "podTemplatePath" not in op for op in made["workloadTemplate"]):
+        made.setdefault("defaultPodTemplatePath", _BASE_POD)
     return [_with_templates(made, folder, scratch)]
 
 

@@ -10,7 +10,8 @@ import platform
 import random
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,26 +22,52 @@ from perf.throughput.arms import ARMS, DEFAULT, Arm, arms_named
 from perf.throughput.burst import clean, run
 from perf.throughput.stage import stage
 from perf.throughput.summary import Row, as_json, row, summary
-from perf.throughput.workload import cluster, pods
+from perf.throughput.workload import Cluster, cluster, pods
+from sandbox.control_plane import ControlPlane
 
 console = Console(width=None if sys.stdout.isatty() else 120)
 
 
-def measure(
-    nodes: int, count: int, rounds: int, arms: Sequence[Arm], *, seed: int = 1, backlog: bool = True
-) -> list[Row]:
-    """One row for each arm and round. The arms of a round come in an order of their own, so that none is always first."""
-    chance = random.Random(seed)  # noqa: S311 - an order, not a secret
+Said = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """What all arms are given in turn."""
+
+    pods: int
+    rounds: int
+    arms: Sequence[Arm]
+    backlog: bool = True
+    """Whether the pods wait when the scheduler begins, or come while it runs."""
+
+
+def measure(nodes: int, loads: Sequence[Load], said: Said, *, seed: int = 1) -> list[list[Row]]:
+    """For each load one row for each arm and round, all on one cluster.
+
+    Args:
+        nodes: of the cluster.
+        loads: one after the other.
+        said: takes a line for each arm and round.
+        seed: of nodes, pods and the order of the arms.
+    """
     made = cluster(nodes, seed)
-    rows: list[Row] = []
     with tempfile.TemporaryDirectory(prefix="stowplan-throughput-") as folder, stage(Path(folder), made) as plane:
-        for number in range(rounds):
-            for arm in chance.sample(arms, len(arms)):
-                manifests = pods(count, seed + number, f"r{number}-{arm.name}", gated=arm.gated)
-                burst = asyncio.run(run(plane, arm, manifests, backlog=backlog))
-                rows.append(row(arm, number, made, count, burst))
-                console.print(f"round {number} {arm.name}: {rows[-1].placed} placed, {rows[-1].pods_per_second} pods/s")
-                asyncio.run(clean(plane))
+        return [_rows(plane, made, load, said, seed) for load in loads]
+
+
+def _rows(plane: ControlPlane, made: Cluster, load: Load, said: Said, seed: int) -> list[Row]:
+    """The arms of a round come in an order of their own, so that none is always first."""
+    chance = random.Random(seed)  # noqa: S311 - an order, not a secret
+    rows: list[Row] = []
+    for number in range(load.rounds):
+        for arm in chance.sample(load.arms, len(load.arms)):
+            name = f"r{number}-{arm.name}" if load.backlog else f"burst-r{number}-{arm.name}"
+            manifests = pods(load.pods, seed + number, name, gated=arm.gated)
+            burst = asyncio.run(run(plane, arm, manifests, backlog=load.backlog))
+            rows.append(row(arm, number, made, load.pods, burst))
+            said(f"round {number} {arm.name}: {rows[-1].placed} placed, {rows[-1].pods_per_second} pods/s")
+            asyncio.run(clean(plane))
     return rows
 
 
@@ -49,7 +76,8 @@ def main() -> None:
     arguments = _arguments()
     arms = arms_named(arguments.arms)
     backlog = not arguments.burst
-    rows = measure(arguments.nodes, arguments.pods, arguments.rounds, arms, seed=arguments.seed, backlog=backlog)
+    load = Load(arguments.pods, arguments.rounds, arms, backlog)
+    (rows,) = measure(arguments.nodes, [load], console.print, seed=arguments.seed)
     summaries = summary(rows)
     _show(summaries)
     results = {

@@ -29,7 +29,7 @@ _STILL_SECONDS: Final = 8.0
 """Without a new binding: what is left fits nowhere."""
 PLAN_SECONDS: Final = 3.0
 """For the planner to see the backlog and to plan it."""
-_START_SECONDS: Final = 3.0
+START_SECONDS: Final = 3.0
 """For a scheduler to read the cluster, where pods come only afterwards."""
 
 
@@ -159,7 +159,7 @@ async def _burst(
     plane: ControlPlane, arm: Arm, api: ApiClient, manifests: Sequence[Manifest], moments: Moments
 ) -> Used:
     with extender_of(plane, arm) as url, scheduler_of(plane, arm, url):
-        await asyncio.sleep(_START_SECONDS)
+        await asyncio.sleep(START_SECONDS)
         before = _used(plane)
         await create_pods(api, NAMESPACE, manifests)
         await placed(moments, len(manifests))

@@ -119,6 +119,31 @@ def test_results_of_the_other_profile_are_not_mixed_in(suite: dict[str, Any], tm
     assert 'id="packing"' not in report
 
 
+def test_ctrl_c_keeps_what_was_found_and_is_exit_status_130(
+    suite: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted(_context: Context) -> Data:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(command, "PARTS", (part("packing", suite), Part("sizing", interrupted, section)))
+    assert run(tmp_path) == 130
+    assert "interrupted after 1 of 2 parts" in capsys.readouterr().out
+    (judged,) = json.loads((tmp_path / "out" / "gates.json").read_text(encoding="utf-8"))
+    assert (judged["status"], judged["value"]) == ("passed", 1.1)
+    assert (tmp_path / "out" / "report.html").exists()
+
+
+def test_a_run_says_beforehand_how_long_it_will_take(
+    suite: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    takes = {Profile.SHORT: 30, Profile.FULL: 600}
+    monkeypatch.setattr(command, "PARTS", (part("packing", suite, takes=takes), part("sizing", {"cost": 2.0})))
+    run(tmp_path)
+    assert "about 30 s in all, and sizing: packing 30 s" in capsys.readouterr().out
+    run(tmp_path, "--list")
+    assert "packing          full, short  full 10 min, short 30 s" in capsys.readouterr().out
+
+
 def test_list_names_the_parts(suite: dict[str, Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert suite
     assert run(tmp_path, "--list") == 0

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -45,6 +48,53 @@ def test_a_part_gets_its_profile_traces_and_an_empty_directory_that_goes_away(tm
     list(run([measured], Profile.FULL, traces=tmp_path))
     assert (seen[0].profile, seen[0].short, seen[0].traces) == (Profile.FULL, False, tmp_path)
     assert not seen[0].scratch.exists()
+
+
+def test_what_a_part_had_found_before_it_failed_is_kept() -> None:
+    def measure(context: Context) -> Data:
+        context.keep({"cost": 1})
+        context.keep({"cost": 2})
+        return broken(context)
+
+    ((_, found),) = run([Part("first", measure, section)], Profile.SHORT)
+    assert (found.data, found.error) == ({"cost": 2}, "OSError: no disk")
+
+
+async def _asleep() -> None:
+    await asyncio.sleep(600)
+
+
+@pytest.mark.parametrize("hang", [lambda: time.sleep(600), lambda: asyncio.run(_asleep())], ids=["blocked", "loop"])
+def test_a_part_that_hangs_is_given_up_and_the_next_one_runs(hang: Callable[[], None]) -> None:
+    cleaned: list[Path] = []
+
+    def measure(context: Context) -> Data:
+        try:
+            hang()
+        finally:
+            cleaned.append(context.scratch)
+        return {}
+
+    parts = [Part("first", measure, section), part("second", {"cost": 1})]
+    first, second = [result for _, result in run(parts, Profile.SHORT, limit_s=0.2)]
+    assert first.error == "TimeoutError: not done after 0 min; given up"
+    assert second.data == {"cost": 1}
+    assert len(cleaned) == 1
+
+
+def test_ctrl_c_is_no_failure_of_the_part() -> None:
+    def measure(_context: Context) -> Data:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        next(run([Part("first", measure, section)], Profile.SHORT))
+
+
+def test_a_part_is_shown_with_its_number_and_what_to_expect(capsys: pytest.CaptureFixture[str]) -> None:
+    list(run([part("a", {}), part("b", {})], Profile.SHORT, expected={"b": "3 min"}))
+    said = capsys.readouterr().err
+    assert "[1/2] a ..." in said
+    assert "[2/2] b (about 3 min) ..." in said
 
 
 def test_results_come_one_by_one() -> None:

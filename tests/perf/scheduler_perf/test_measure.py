@@ -5,9 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from perf.scheduler_perf.measure import entry, measure
+import pytest
+
+from perf.scheduler_perf.measure import Case, entry, measure
 from perf.scheduler_perf.run import ARMS, Arm
 from perf.scheduler_perf.workloads import Workload
+from sandbox.errors import SandboxError
 
 BASIC = Workload("misc", "SchedulingBasic", "500Nodes")
 
@@ -46,10 +49,44 @@ def test_every_arm_runs_once_a_round_in_a_directory_of_its_own(tmp_path: Path) -
         seen.append((arm.name, scratch))
         return run_at(100)
 
-    (found,) = measure([BASIC], ARMS, 5, run, tmp_path, lambda *what: told.append(what))
+    (found,) = measure([Case(BASIC, ARMS, 5)], run, tmp_path, lambda *what: told.append(what))
     assert found["workload"] == "SchedulingBasic/500Nodes"
     rounds = [[name for name, _ in seen[start : start + 6]] for start in range(0, 30, 6)]
     assert all(sorted(names) == sorted(arm.name for arm in ARMS) for names in rounds)
     assert len({tuple(names) for names in rounds}) > 1  # not always in the same order
     assert len({scratch for _, scratch in seen}) == 30
     assert told[-1][1:] == (29, 30)
+
+
+def test_cases_have_arms_and_rounds_of_their_own_and_come_one_by_one(tmp_path: Path) -> None:
+    cases = [Case(BASIC, ARMS[:2], 2), Case(Workload("affinity", "SchedulingNodeAffinity", "500Nodes"), ARMS[:1], 1)]
+    ran: list[str] = []
+
+    def run(workload: Workload, _arm: Arm, _scratch: Path) -> dict[str, Any]:
+        ran.append(str(workload))
+        return run_at(100)
+
+    found = measure(cases, run, tmp_path, lambda *_: None)
+
+    assert next(found)["workload"] == "SchedulingBasic/500Nodes"
+    assert len(ran) == 4  # the second case has not begun
+    assert list(next(found)["arms"]) == ["stock"]
+
+
+def test_a_workload_that_cannot_be_run_is_told_at_the_end_and_the_others_run(tmp_path: Path) -> None:
+    broken = Workload("misc", "Unschedulable", "500Nodes")
+
+    def run(workload: Workload, _arm: Arm, _scratch: Path) -> dict[str, Any]:
+        if workload is broken:
+            raise SandboxError("no etcd")
+        return run_at(100)
+
+    told: list[tuple[str, int, int]] = []
+    found = measure(
+        [Case(broken, ARMS[:2], 1), Case(BASIC, ARMS[:1], 1)], run, tmp_path, lambda *what: told.append(what)
+    )
+
+    assert next(found)["workload"] == "SchedulingBasic/500Nodes"
+    with pytest.raises(SandboxError, match="Unschedulable/500Nodes: no etcd"):
+        next(found)
+    assert told[-1][1:] == (2, 3)

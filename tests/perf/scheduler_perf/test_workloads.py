@@ -22,6 +22,11 @@ OFFICIAL = """
   workloads:
   - {name: 500Nodes, params: {initNodes: 500}, threshold: 270}
   - {name: 5000Nodes, params: {initNodes: 5000}}
+- name: Unnamed
+  workloadTemplate:
+  - {opcode: createPods, countParam: $initPods}
+  - {opcode: createPods, countParam: $measurePods, podTemplatePath: ../templates/pod.yaml}
+  workloads: [{name: 500Nodes}]
 - name: Other
 """
 
@@ -33,6 +38,7 @@ def official(tmp_path: Path) -> Path:
     for name, text in {
         "misc/performance-config.yaml": OFFICIAL,
         "templates/pod.yaml": "kind: Pod\nspec: {containers: []}\n",
+        "templates/pod-default.yaml": "kind: Pod\nspec: {containers: [{name: pause}]}\n",
         "templates/node.yaml": "kind: Node\nmetadata: {name: 'node-{{.Index}}'}\n",
     }.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
@@ -58,6 +64,15 @@ def test_one_workload_with_our_configuration_and_templates(official: Path, tmp_p
     assert yaml.safe_load(Path(paths[0]).read_text(encoding="utf-8"))["spec"]["schedulerName"] == SCHEDULER_NAME
     node = Path(paths[1]).read_text(encoding="utf-8")
     assert node == (official / "templates/node.yaml").read_text(encoding="utf-8")  # not a pod: untouched
+
+
+def test_pods_without_a_template_get_our_schedulers_name_too(official: Path, tmp_path: Path) -> None:
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    (case,) = configuration(official, Workload("misc", "Unnamed", "500Nodes"), scratch, tmp_path / "scheduler.yaml")
+    pod = yaml.safe_load(Path(case["defaultPodTemplatePath"]).read_text(encoding="utf-8"))
+    assert pod["spec"] == {"containers": [{"name": "pause"}], "schedulerName": SCHEDULER_NAME}
+    assert case["workloadTemplate"][1]["podTemplatePath"] == str(scratch / "pod.yaml")
 
 
 @pytest.mark.parametrize(
