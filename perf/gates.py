@@ -186,6 +186,6 @@ def _number(value: float) -> str:
 
 
 def worst_first(verdicts: Sequence[Verdict]) -> list[Verdict]:
-    """Broken ones first, then by name."""
+    """Broken ones first, otherwise in the order of the gates."""
     order = {Status.FAILED: 0, Status.MISSING: 1, Status.PASSED: 2, Status.SKIPPED: 3}
-    return sorted(verdicts, key=lambda verdict: (order[verdict.status], verdict.gate.part, verdict.gate.name))
+    return sorted(verdicts, key=lambda verdict: order[verdict.status])

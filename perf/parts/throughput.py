@@ -12,7 +12,7 @@ from perf.part import Context, Data, Part
 from perf.report.figures import bars
 from perf.report.section import Plot, Section, Table
 from perf.throughput.__main__ import Load, measure
-from perf.throughput.arms import CHANNELS, arms_named
+from perf.throughput.arms import ARMS, CHANNELS, arms_named
 from perf.throughput.summary import summary
 from sandbox.errors import SandboxError
 from stowplan.kube.errors import KubeError
@@ -91,7 +91,8 @@ def _on_sandbox(context: Context) -> Data:
 
 def by_arm(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """The arms of one size, with what the baseline placed and this arm did not, and the cost over the baseline's and of seeing a sample."""
-    arms = {row["arm"]: dict(row) for row in rows}
+    order = list(ARMS)
+    arms = {row["arm"]: dict(row) for row in sorted(rows, key=lambda row: order.index(row["arm"]))}
     for name, row in arms.items():
         row["unplaced_beyond_baseline"] = max(0, arms[row["baseline"]]["placed"] - row["placed"])
         before = arms[row["baseline"]]["in_use_dollars"]

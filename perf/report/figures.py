@@ -6,11 +6,26 @@ import statistics
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+from perf.report.labels import logarithmic_axis, placed_labels, shared_labels
+
 Figure = dict[str, Any]
 
 OURS: Final = "#12a594"
+_OURS_NAME: Final = "stowplan"
 _NAMED: Final = {
     "stock": "#8b93a7",
+    "stock-all": "#b9bfcc",
+    "stock, every node": "#b9bfcc",
+    "baseline": "#8b93a7",
+    "narrow": OURS,
+    "narrow-all": "#0b6b60",
+    "stowplan, every node": "#0b6b60",
+    "prioritize": "#5b8def",
+    "both": "#3a5ba8",
+    "nominate": "#7c6fd6",
+    "gates": "#d98f2b",
+    "trivial extender": "#c2607f",
+    "trivial extender, every node": "#e0a3b6",
     "least-allocated": "#8b93a7",
     "most-allocated": "#d98f2b",
     "first-fit-decreasing": "#7c6fd6",
@@ -25,15 +40,17 @@ _REFERENCE: Final = "#9aa0ac"
 _MARGIN: Final = {"l": 62, "r": 18, "t": 12, "b": 48}
 _ROW_HEIGHT: Final = 34
 _HEIGHT: Final = 340
+_FEW_BARS: Final = 4
+"""Up to so many would be planks at the usual width."""
 _LONG_LABEL: Final = 32
 """Characters of a category from which bars lie."""
 
 
 def colour(name: str, number: int = 0) -> str:
     """The colour of a policy or series, the same in every figure; by number where the name says nothing."""
-    if name.startswith("stowplan"):
-        return OURS
-    return _NAMED.get(name, _OTHERS[number % len(_OTHERS)])
+    if name in _NAMED:
+        return _NAMED[name]
+    return OURS if name.startswith(_OURS_NAME) else _OTHERS[number % len(_OTHERS)]
 
 
 def dots(
@@ -109,7 +126,8 @@ def bars(
     ]
     height = 120 + _ROW_HEIGHT * len(categories) * max(1, len(series)) if across else _HEIGHT
     layout = _layout(title if across else "", "" if across else title, height=height)
-    layout |= {"barmode": "group", "bargap": 0.28, "showlegend": len(series) > 1}
+    gap = 0.28 if len(categories) * len(series) > _FEW_BARS else 0.6
+    layout |= {"barmode": "group", "bargap": gap, "showlegend": len(series) > 1}
     layout["yaxis" if across else "xaxis"] |= {"type": "category", "automargin": True}
     if across:
         layout["yaxis"] |= {"autorange": "reversed"}
@@ -166,15 +184,20 @@ def lines(
     layout = _layout(*titles)
     layout["showlegend"] = len(series) > 1
     if logarithmic:
-        layout["xaxis"] |= {"type": "log"}
-        layout["yaxis"] |= {"type": "log", "rangemode": "normal"}
+        layout["xaxis"] |= logarithmic_axis([x for x in xs if isinstance(x, (int, float))])
+        layout["yaxis"] |= logarithmic_axis([y for values in series.values() for y in values if y is not None])
+        layout["yaxis"] |= {"rangemode": "normal"}
     if reference is not None:
         layout |= _horizontal(*reference)
     return {"data": data, "layout": layout}
 
 
 def scatter(points: Mapping[str, Sequence[tuple[float, float, str]]], titles: tuple[str, str]) -> Figure:
-    """Points `(x, y, label)` by series, with the diagonal on which x and y are equal."""
+    """Points `(x, y, label)` by series, with the diagonal on which x and y are equal.
+
+    Series share their labels: each stands once, over the highest of its points.
+    """
+    texts = shared_labels(points)
     data: list[Figure] = [
         {
             "type": "scatter",
@@ -182,10 +205,11 @@ def scatter(points: Mapping[str, Sequence[tuple[float, float, str]]], titles: tu
             "name": name,
             "x": [point[0] for point in group],
             "y": [point[1] for point in group],
-            "text": [point[2] for point in group],
+            "text": texts[name],
             "textposition": "top center",
+            "customdata": [point[2] for point in group],
             "marker": {"size": 10, "color": colour(name, number)},
-            "hovertemplate": "%{text}: %{x:.4g}, %{y:.4g}<extra>" + name + "</extra>",
+            "hovertemplate": "%{customdata}: %{x:.4g}, %{y:.4g}<extra>" + name + "</extra>",
         }
         for number, (name, group) in enumerate(points.items())
     ]
@@ -217,22 +241,30 @@ def curves(
         }
         for number, (name, line) in enumerate(found.items())
     ]
+    beside = [point for line in found.values() for point in line]
+    # The colour tells ours from others; the rest of the name is enough.
+    named = {name.removeprefix(f"{_OURS_NAME}/"): point for name, point in points.items()}
+    placed = placed_labels(named, beside, logarithmic_x=logarithmic_x)
     data.append(
         {
             "type": "scatter",
             "mode": "markers+text",
             "x": [x for x, _ in points.values()],
             "y": [y for _, y in points.values()],
-            "text": list(points),
-            "textposition": "top right",
+            "text": [label for label, _ in placed],
+            "textposition": [side for _, side in placed],
+            "customdata": list(points),
+            "cliponaxis": False,
             "marker": {"size": 11, "color": [colour(name, number) for number, name in enumerate(points)]},
-            "hovertemplate": "%{text}: %{x:.4g}, %{y:.4g}<extra></extra>",
+            "hovertemplate": "%{customdata}: %{x:.4g}, %{y:.4g}<extra></extra>",
             "showlegend": False,
         }
     )
     layout = _layout(*titles)
     if logarithmic_x:
-        layout["xaxis"] |= {"type": "log"}
+        layout["xaxis"] |= logarithmic_axis(
+            [*(x for line in found.values() for x, _ in line), *(x for x, _ in points.values())]
+        )
     return {"data": data, "layout": layout}
 
 

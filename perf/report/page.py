@@ -16,14 +16,21 @@ from stowplan.page import html_page
 _CSS: Final = """
 .verdict { font:600 12px/1 system-ui,sans-serif; padding:4px 8px; border-radius:999px; white-space:nowrap; }
 .passed { background:#12a59422; color:var(--accent); } .failed,.missing { background:#d6455022; color:#d64550; }
-.skipped { background:#8b93a722; color:var(--soft); } td.says { text-align:left; color:var(--soft); max-width:34ch; }
-td.name { text-align:left; font-weight:600; color:var(--ink); } nav { margin:26px 0 0; font:14px/1.9 system-ui,sans-serif; }
+.skipped { background:#8b93a722; color:var(--soft); } td.name { text-align:left; font-weight:600; color:var(--ink); }
+td.name span { display:block; font-weight:400; font-size:13.5px; line-height:1.4; color:var(--soft); max-width:52ch; }
+nav { margin:26px 0 0; font:14px/1.9 system-ui,sans-serif; }
 nav a { color:var(--accent); text-decoration:none; margin-right:16px; } .room { display:inline-block; width:92px; height:8px;
   border-radius:4px; background:var(--grid); position:relative; vertical-align:middle; }
 .room i { position:absolute; left:0; top:0; bottom:0; border-radius:4px; background:var(--accent); }
-.gates td:not(.says) { white-space:nowrap; } .gates td.name { white-space:normal; min-width:150px; }
-.note { font-size:15px; color:var(--soft); } .error { color:#d64550; } .card.bad b { color:#d64550; }
+.gates td { white-space:nowrap; } .gates td.name { white-space:normal; min-width:260px; }
+.note { font-size:15px; color:var(--soft); margin:12px 2px 0; }
+th.again,td.again { text-align:left; white-space:nowrap; } .error { color:#d64550; } .card.bad b { color:#d64550; }
 """
+
+_ROOM: Final = (
+    "A bound is what must not get worse, a target what is to be reached in the end. The room is how far a figure is on the good side of "
+    "its bound: the bar is half full where the figure is as it was when the bound was set, and empty at the bound."
+)
 
 
 def report_html(
@@ -82,9 +89,7 @@ def _navigation(sections: Mapping[str, Section]) -> str:
 
 
 def _gates(verdicts: Sequence[Verdict]) -> str:
-    head = (
-        "<tr><th>gate</th><th></th><th>measured</th><th>bound</th><th>room</th><th>target</th><th>what it is</th></tr>"
-    )
+    head = "<tr><th>gate</th><th></th><th>measured</th><th>bound</th><th>room</th><th>target</th></tr>"
     judged = [verdict for verdict in worst_first(verdicts) if verdict.status is not Status.SKIPPED]
     rows = "".join(_gate_row(verdict) for verdict in judged)
     skipped = len(verdicts) - len(judged)
@@ -95,7 +100,7 @@ def _gates(verdicts: Sequence[Verdict]) -> str:
         if v.broken
     )
     table = f'<table class="gates"><thead>{head}</thead><tbody>{rows}</tbody></table>'
-    return f'<h2 id="gates">Gates</h2>{broken}<div class="scroll">{table}</div>{rest}'
+    return f'<h2 id="gates">Gates</h2><p>{_ROOM}</p>{broken}<div class="scroll">{table}</div>{rest}'
 
 
 def _gate_row(verdict: Verdict) -> str:
@@ -105,9 +110,9 @@ def _gate_row(verdict: Verdict) -> str:
     limit = "" if bound is None else f"{sign} {bound.bound:.4g}"
     target = "" if gate.target is None else f"{sign} {gate.target:.4g} {'✓' if verdict.reaches_target else '✗'}"
     return (
-        f'<tr><td class="name">{escape(gate.name)}</td><td><span class="verdict {verdict.status}">{verdict.status}</span></td>'
-        f"<td>{value} {escape(gate.unit)}</td><td>{limit}</td><td>{_room(verdict)}</td><td>{target}</td>"
-        f'<td class="says">{escape(gate.says)}</td></tr>'
+        f'<tr><td class="name">{escape(gate.name)}<span>{escape(gate.says)}</span></td>'
+        f'<td><span class="verdict {verdict.status}">{verdict.status}</span></td>'
+        f"<td>{value} {escape(gate.unit)}</td><td>{limit}</td><td>{_room(verdict)}</td><td>{target}</td></tr>"
     )
 
 
@@ -141,20 +146,25 @@ def _plot(identity: str, plot: Plot, figures: dict[str, Figure]) -> str:
 
 def _table(table: Table) -> str:
     head = "".join(f"<th>{escape(column)}</th>" for column in table.columns)
-    rows = "".join("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in table.rows)
+    rows = "".join("<tr>" + "".join(f"<td>{_cell(cell)}</td>" for cell in row) + "</tr>" for row in table.rows)
     return (
         f"<figure><figcaption><strong>{escape(table.title)}</strong></figcaption>"
         f'<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div></figure>'
     )
 
 
+def _cell(text: str) -> str:
+    """Escaped; a number keeps its unit on its line."""
+    return escape(text.replace(" %", "\u00a0%"))
+
+
 def _machine(results: Mapping[str, PartResult]) -> str:
     rows = "".join(
         f"<tr><td>{escape(name)}</td><td>{escape(r.started_at)}</td><td>{_duration(r.seconds)}</td><td>{escape(r.commit)}</td>"
-        f"<td>{r.machine.load:.1f}</td><td><code>{escape(r.command)}</code></td></tr>"
+        f'<td>{r.machine.load:.1f}</td><td class="again"><code>{escape(r.command)}</code></td></tr>'
         for name, r in results.items()
     )
-    head = "<tr><th>part</th><th>started</th><th>took</th><th>commit</th><th>load before</th><th>again</th></tr>"
+    head = "<tr><th>part</th><th>started</th><th>took</th><th>commit</th><th>load before</th><th class='again'>again</th></tr>"
     any_result = next(iter(results.values()), None)
     machine = any_result.machine if any_result else None
     where = (
