@@ -53,6 +53,11 @@ class Context:
         return self.profile is Profile.SHORT
 
 
+def takes(short: int, full: int) -> Mapping[Profile, int]:
+    """Seconds on two cores, as measured once."""
+    return {Profile.SHORT: short, Profile.FULL: full}
+
+
 @dataclass(frozen=True, slots=True)
 class Part:
     """One measurement.
@@ -71,7 +76,7 @@ class Part:
     profiles: frozenset[Profile] = frozenset(Profile)
     """Where it runs unless it is asked for by name."""
     takes: Mapping[Profile, int] = field(default_factory=dict)
-    """Seconds on two cores, as measured once; they tell people beforehand what to expect."""
+    """Seconds (see `takes`); they tell people beforehand what to expect."""
 
     def __post_init__(self) -> None:
         if not _NAME.fullmatch(self.name):

@@ -7,7 +7,7 @@ from typing import Any
 
 from perf.admission.measure import CONNECTIONS, directly, through_api_server
 from perf.cluster import PlaceName
-from perf.part import Context, Data, Part
+from perf.part import Context, Data, Part, takes
 from perf.report.figures import bars
 from perf.report.section import Plot, Section, Table
 
@@ -71,4 +71,4 @@ def _row(label: str, load: dict[str, Any], ratio: float | None) -> tuple[str, ..
     )
 
 
-PART = Part("admission", _measure, _section, starts_processes=True, places=frozenset(PlaceName))
+PART = Part("admission", _measure, _section, starts_processes=True, places=frozenset(PlaceName), takes=takes(35, 240))

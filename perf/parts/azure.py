@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from perf.part import Context, Data, Part
+from perf.part import Context, Data, Part, takes
 from perf.report.figures import bars, dots
 from perf.report.section import Plot, Section, Table
 from perf.simulation import azure
@@ -127,5 +127,5 @@ def _table(title: str, policies: dict[str, Any]) -> Table:
     return Table(title, ("policy", "mean", "worst", "worst / most-allocated", "unplaced", "moves per pod"), rows)
 
 
-ELASTIC = Part("azure", _measure_elastic, _elastic)
-SHAPES = Part("shapes", _measure_shapes, _shapes)
+ELASTIC = Part("azure", _measure_elastic, _elastic, takes=takes(30, 300))
+SHAPES = Part("shapes", _measure_shapes, _shapes, takes=takes(16, 150))

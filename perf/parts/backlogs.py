@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from perf.part import Context, Data, Part
+from perf.part import Context, Data, Part, takes
 from perf.report.figures import bars, lines
 from perf.report.section import Plot, Section, Table
 from perf.simulation import backlogs
@@ -131,5 +131,5 @@ def _scaling(data: Data) -> Section:
     )
 
 
-BACKLOGS = Part("backlogs", _measure_backlogs, _backlogs)
-SCALING = Part("scaling", _measure_scaling, _scaling)
+BACKLOGS = Part("backlogs", _measure_backlogs, _backlogs, takes=takes(4, 60))
+SCALING = Part("scaling", _measure_scaling, _scaling, takes=takes(6, 30))

@@ -7,7 +7,7 @@ import asyncio
 from perf.churn.measure import LIFE_S, measure
 from perf.cluster import PlaceName
 from perf.in_kind.own_nodes import keep_apart
-from perf.part import Context, Data, Part, Profile
+from perf.part import Context, Data, Part, Profile, takes
 from perf.report.figures import bars
 from perf.report.section import Plot, Section, Table
 
@@ -66,4 +66,5 @@ PART = Part(
     starts_processes=True,
     places=frozenset({PlaceName.SANDBOX, PlaceName.KIND}),
     profiles=frozenset({Profile.FULL}),
+    takes=takes(80, 390),
 )

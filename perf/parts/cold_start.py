@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from perf.cold_start.measure import measure
-from perf.part import Context, Data, Part
+from perf.part import Context, Data, Part, takes
 from perf.report.figures import bars
 from perf.report.section import Plot, Section, Table
 
@@ -52,4 +52,4 @@ def _row(name: str, arm: dict[str, Any]) -> tuple[str, ...]:
     )
 
 
-PART = Part("cold-start", _measure, _section, starts_processes=True)
+PART = Part("cold-start", _measure, _section, starts_processes=True, takes=takes(27, 420))

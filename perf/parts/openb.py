@@ -5,7 +5,7 @@ from __future__ import annotations
 import statistics
 from typing import Any, Final
 
-from perf.part import Context, Data, Part
+from perf.part import Context, Data, Part, takes
 from perf.report.figures import dots
 from perf.report.section import Plot, Section, Table
 from perf.simulation import openb
@@ -61,4 +61,4 @@ def _row(name: str, values: list[float], published: dict[str, float], data: Data
     )
 
 
-PART = Part("openb", _measure, _section)
+PART = Part("openb", _measure, _section, takes=takes(8, 90))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from perf import profiles, requests
-from perf.part import Context, Data, Part
+from perf.part import Context, Data, Part, takes
 from perf.report.figures import bars
 from perf.report.section import Plot, Section, Table
 
@@ -70,4 +70,4 @@ def _learned(data: Data) -> list[Table]:
     ]
 
 
-PART = Part("requests", _measure, _section)
+PART = Part("requests", _measure, _section, takes=takes(8, 40))

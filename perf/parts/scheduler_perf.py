@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import Any, Final
 
-from perf.part import Context, Data, Part
+from perf.part import Context, Data, Part, takes
 from perf.report.figures import bars
 from perf.report.section import Plot, Section, Table
 from perf.scheduler_perf.build import ensure_bench
@@ -83,4 +83,4 @@ def _row(label: str, values: dict[str, Any]) -> tuple[str, ...]:
     )
 
 
-PART = Part("scheduler-perf", _measure, _section, starts_processes=True)
+PART = Part("scheduler-perf", _measure, _section, starts_processes=True, takes=takes(60, 1500))

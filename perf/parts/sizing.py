@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from perf.part import Context, Data, Part
+from perf.part import Context, Data, Part, takes
 from perf.report.figures import Figure, bars, curves, scatter
 from perf.report.section import Plot, Section, Table
 from perf.sizing import live_fleet
@@ -205,4 +205,4 @@ def _live(data: Data) -> list[Table]:
     return [Table(title, ("what", "CPU seconds", "seconds"), rows)]
 
 
-PART = Part("sizing", _measure, _section)
+PART = Part("sizing", _measure, _section, takes=takes(4, 30))

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from perf.cluster import PlaceName, kind
 from perf.in_kind import throughput as in_kind
-from perf.part import Context, Data, Part
+from perf.part import Context, Data, Part, takes
 from perf.report.figures import bars
 from perf.report.section import Plot, Section, Table
 from perf.throughput.__main__ import Load, measure
@@ -187,5 +187,10 @@ def _row(label: str, row: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 PART = Part(
-    "throughput", _measure, _section, starts_processes=True, places=frozenset({PlaceName.SANDBOX, PlaceName.KIND})
+    "throughput",
+    _measure,
+    _section,
+    starts_processes=True,
+    places=frozenset({PlaceName.SANDBOX, PlaceName.KIND}),
+    takes=takes(60, 1620),
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from perf.part import Context, Data, Part
+from perf.part import Context, Data, Part, takes
 from perf.report.figures import lines
 from perf.report.section import Plot, Section, Table
 from perf.tradeoff.__main__ import measure
@@ -58,4 +58,4 @@ def _table(rows: list[dict[str, Any]], key: str, title: str) -> Table:
     )
 
 
-PART = Part("tradeoff", _measure, _section)
+PART = Part("tradeoff", _measure, _section, takes=takes(6, 280))

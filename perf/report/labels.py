@@ -13,6 +13,8 @@ _SAME_PLACE: Final = 0.02
 """In shares of a figure's width and height."""
 _WORD: Final = (0.16, 0.09)
 """Width and height of a label, in the same shares."""
+_LONG: Final = 20
+"""Characters of a label that runs out of the figure on the right half."""
 _SIDES: Final = ("top right", "bottom right", "top left", "bottom left")
 
 
@@ -39,7 +41,8 @@ def placed_labels(
         others: that the figure shows as well, without labels.
         logarithmic_x: whether the figure's x axis is.
     """
-    at = _relative([*points.values(), *others], logarithmic_x=logarithmic_x)[: len(points)]
+    everything = _relative([*points.values(), *others], logarithmic_x=logarithmic_x)
+    at, leftmost = everything[: len(points)], min((x for x, _ in everything), default=0.0)
     labels: list[list[str]] = [[] for _ in at]
     for number, name in enumerate(points):
         first = next(other for other in range(number + 1) if math.dist(at[number], at[other]) < _SAME_PLACE)
@@ -47,7 +50,9 @@ def placed_labels(
     placed = []
     for number, names in enumerate(labels):
         before = sum(bool(labels[other]) and _touch(at[number], at[other]) for other in range(number))
-        placed.append((", ".join(names), _SIDES[before % len(_SIDES)]))
+        label, side = ", ".join(names), _SIDES[before % len(_SIDES)]
+        runs_out = len(label) > _LONG and at[number][0] - leftmost > 0.5  # noqa: PLR2004 - the right half
+        placed.append((label, side.replace("right", "left") if runs_out else side))
     return placed
 
 

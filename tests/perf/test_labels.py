@@ -29,6 +29,15 @@ def test_distances_are_those_of_the_figure_with_all_that_it_shows() -> None:
     assert placed_labels(points, logarithmic_x=False)[1] == ("b", "bottom right")
 
 
+def test_a_long_label_on_the_right_half_stands_to_the_left() -> None:
+    points = dict.fromkeys(("vpa", "critical", "standard", "elastic"), (1.0, 1.0))
+    assert placed_labels(points, [(0.0, 0.0)], logarithmic_x=False)[0] == (
+        "vpa, critical, standard, elastic",
+        "top left",
+    )
+    assert placed_labels(points, [(2.0, 2.0), (0.9, 0.0)], logarithmic_x=False)[0][1] == "top right"
+
+
 def test_a_label_of_several_series_stands_over_the_highest_point() -> None:
     points = {"one": [(1.0, 2.0, "dev"), (2.0, 5.0, "batch")], "two": [(1.0, 3.0, "dev"), (2.0, 5.0, "batch")]}
     assert shared_labels(points) == {"one": ["", "batch"], "two": ["dev", ""]}
