@@ -179,7 +179,7 @@ def _apply_manifests(control_plane: ControlPlane, progress: Activity) -> list[Ma
     crds = render(control_plane, "crds")
     _apply(control_plane, crds)
     names = [f"crd/{crd['metadata']['name']}" for crd in crds]
-    control_plane.kubectl("wait", "--for=condition=Established", "--timeout=30s", *names)
+    control_plane.kubectl("wait", "--for=condition=Established", "--timeout=180s", *names)
     progress.update("applying the manifests")
     base = render(control_plane, "base")
     _apply(control_plane, for_sandbox(base))

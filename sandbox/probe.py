@@ -32,7 +32,7 @@ def wait_until(
     condition: Callable[[], bool],
     *,
     process: Process | None = None,
-    timeout_seconds: float = 60.0,
+    timeout_seconds: float = 180.0,
     interval_seconds: float = _INTERVAL_SECONDS,
 ) -> None:
     """Wait until the condition holds.

@@ -67,7 +67,7 @@ class Watched:
 
 
 async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(120):
         while not condition():  # noqa: ASYNC110  # what is waited for is a socket
             await asyncio.sleep(0.01)
 

@@ -15,16 +15,20 @@ from sandbox.errors import BuildError
 from sandbox.metrics_server import ensure_metrics_server
 
 HERE = Path(__file__).parent
+HANGS_SECONDS = 900
+"""A test that takes longer hangs. Each wait within one has a deadline of its own, with a message."""
 
 Kubectl = Callable[..., Any]
 """``kubectl("get", "pods", "-n", namespace)`` returns parsed JSON; ``stdin=`` takes a manifest as a value."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Everything in this folder needs a control plane."""
+    """Everything in this folder needs a control plane, and may take as long as a busy machine needs to start one and to wait for it."""
     for item in items:
         if HERE in item.path.parents:
             item.add_marker(pytest.mark.integration)
+            if item.get_closest_marker("timeout") is None:
+                item.add_marker(pytest.mark.timeout(HANGS_SECONDS))
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -18,6 +18,7 @@ from stowplan.catalog import load_catalog
 from stowplan.cli.main import app
 from tests.support.bare_planes import apply
 from tests.support.extender_processes import (
+    PATIENT,
     Kubectl,
     create,
     deployment,
@@ -65,7 +66,7 @@ def nominations(kubectl: Kubectl, namespace: str) -> dict[str, str]:
 def slots(url: str, namespace: str) -> dict[str, int]:
     """Node -> slots of the namespace's pods in the plan."""
     found: dict[str, int] = {}
-    for group in get(f"{url}/plan")[1]["slots"]:
+    for group in (get(f"{url}/plan")[1] or {"slots": ()})["slots"]:
         if group["namespace"] == namespace:
             for name, count in group["nodes"].items():
                 found[name] = found.get(name, 0) + count
@@ -81,7 +82,7 @@ def test_waiting_pods_are_nominated_to_their_slots_and_land_there(
             lambda: len(n := nominations(kubectl, namespace)) == 4 and n, "all four pods are nominated"
         )
         planned = slots(ours.url, namespace)
-        with scheduler(control_plane, ours.url, "prioritize", tmp_path, "5s"):
+        with scheduler(control_plane, ours.url, "prioritize", tmp_path, PATIENT):
             placed = scheduled(kubectl, namespace, 4)
 
     assert placed == nominated
@@ -166,7 +167,7 @@ def test_a_pod_that_fits_nowhere_is_explained_and_rescued(
     one_pod_each(kubectl, namespace, nodes, "1900m")
     with (
         extender(control_plane, "narrow", "--rescue=evict") as ours,
-        scheduler(control_plane, ours.url, "narrow", tmp_path, "5s"),
+        scheduler(control_plane, ours.url, "narrow", tmp_path, PATIENT),
     ):
         create(kubectl, namespace, here("big", "3"))
         story = eventually(
@@ -180,7 +181,7 @@ def test_a_pod_that_fits_nowhere_is_explained_and_rescued(
         def bound() -> bool:
             return bool(kubectl("get", "pod", "big", "-n", namespace)["spec"].get("nodeName"))
 
-        eventually(bound, "the pod that fitted nowhere has a node", 90)
+        eventually(bound, "the pod that fitted nowhere has a node")
         scheduled(kubectl, namespace, 4)
 
 

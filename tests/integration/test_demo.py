@@ -14,7 +14,7 @@ from demo.environment import Variant
 from demo.main import DemoSettings, run_demo
 from demo.result import DemoResult
 
-pytestmark = [pytest.mark.integration, pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.integration, pytest.mark.slow]
 
 PODS = 20
 ROOT = Path(__file__).resolve().parents[2]
@@ -90,7 +90,7 @@ def test_an_interrupted_demo_leaves_nothing_behind(interrupted: subprocess.Popen
 
     said = interrupted.stderr.read()
 
-    assert interrupted.wait(timeout=30) == 130
+    assert interrupted.wait(timeout=180) == 130
     assert "interrupted" in said
     assert not list(tmp_path.glob("stowplan-demo-*"))
     assert not (tmp_path / "out").exists()

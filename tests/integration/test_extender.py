@@ -21,6 +21,7 @@ from sandbox.control_plane import ControlPlane
 from sandbox.nodes import create_nodes, node_manifest, wait_ready
 from stowplan.catalog import load_catalog
 from tests.support.extender_processes import (
+    PATIENT,
     Kubectl,
     Running,
     create,
@@ -58,8 +59,7 @@ def test_pods_are_packed_on_the_cheapest_fitting_node(
         return [name for name in seen if name in nodes]
 
     eventually(lambda: not in_use(), "pods of earlier tests are gone")
-    # A patient scheduler: on a busy machine a call that is too late would, rightly, be passed over.
-    with extender(control_plane, channel) as ours, scheduler(control_plane, ours.url, channel, tmp_path, "5s"):
+    with extender(control_plane, channel) as ours, scheduler(control_plane, ours.url, channel, tmp_path, PATIENT):
         # Stock LeastAllocated would spread these six half-core pods; together they fit one m5.xlarge (3.9 cores allocatable).
         for i in range(6):
             create(kubectl, namespace, pod(f"p{i}"))
@@ -85,10 +85,10 @@ def test_waiting_pods_are_placed_on_the_nodes_planned_for_them(
         create(kubectl, namespace, *(pod(f"p{i}", cpu) for i, cpu in enumerate(["500m", "1", "1500m", "2"] * 3)))
 
         def planned() -> bool:
-            return bool(get(f"{ours.url}/plan")[1]["placed"] == 12)
+            return bool((get(f"{ours.url}/plan")[1] or {}).get("placed") == 12)
 
         eventually(planned, "the plan has a slot for each of the twelve pods")
-        with scheduler(control_plane, ours.url, channel, tmp_path, "5s"):
+        with scheduler(control_plane, ours.url, channel, tmp_path, PATIENT):
             placed = scheduled(kubectl, namespace, 12)
         stories = {name: get(f"{ours.url}/explain/{namespace}/{name}")[1] for name in placed}
 
@@ -110,7 +110,7 @@ def test_pods_that_a_deployment_has_still_to_create_have_slots_and_land_there(
         existing = kubectl("get", "pods", "-n", namespace)["items"]
         unplaced = [u for u in get(f"{ours.url}/plan")[1]["unplaced"] if u["namespace"] == namespace]
 
-        with scheduler(control_plane, ours.url, "narrow", tmp_path, "5s"):
+        with scheduler(control_plane, ours.url, "narrow", tmp_path, PATIENT):
             control_plane.kubectl("delete", "resourcequota", "one", "-n", namespace)
             placed = scheduled(kubectl, namespace, 6)
         stories = {name: get(f"{ours.url}/explain/{namespace}/{name}")[1] for name in placed}
@@ -124,7 +124,7 @@ def test_pods_that_a_deployment_has_still_to_create_have_slots_and_land_there(
 def slots_of(ours: Running, namespace: str, count: int) -> Counter[str] | None:
     """Slots by node of the owners in a namespace, once there are `count`."""
     slots: Counter[str] = Counter()
-    for group in get(f"{ours.url}/plan")[1]["slots"]:
+    for group in (get(f"{ours.url}/plan")[1] or {"slots": ()})["slots"]:
         if group["namespace"] == namespace:
             slots.update(group["nodes"])
     return slots if slots.total() == count else None
@@ -239,6 +239,7 @@ def test_reflectors_recover_when_the_api_server_restarts(
         placed = scheduled(kubectl, namespace, 1)
 
         def seen() -> bool:
-            return bool(get(f"{ours.url}/explain/{namespace}/after")[1].get("bound_to") == placed["after"])
+            story = get(f"{ours.url}/explain/{namespace}/after")[1] or {}
+            return bool(story.get("bound_to") == placed["after"])
 
         eventually(seen, "the extender's cache shows the binding")

@@ -15,7 +15,17 @@ from perf.throughput.processor_time import family
 from sandbox.control_plane import ControlPlane
 from sandbox.nodes import create_nodes, node_manifest, wait_ready
 from stowplan.catalog import load_catalog
-from tests.support.extender_processes import Kubectl, create, eventually, extender, get, pod, scheduled, scheduler
+from tests.support.extender_processes import (
+    PATIENT,
+    Kubectl,
+    create,
+    eventually,
+    extender,
+    get,
+    pod,
+    scheduled,
+    scheduler,
+)
 from tests.support.slow_link import slow_link
 
 POOL = "faults"
@@ -93,7 +103,7 @@ def test_a_pod_whose_binding_failed_is_offered_other_nodes(
     try:
         with (
             extender(control_plane, "narrow") as ours,
-            scheduler(control_plane, ours.url, "narrow", tmp_path, "5s"),
+            scheduler(control_plane, ours.url, "narrow", tmp_path, PATIENT),
         ):
             create(kubectl, namespace, here("p"))
             placed = scheduled(kubectl, namespace, 1)
@@ -118,12 +128,12 @@ def test_with_a_watch_that_is_seconds_behind_nothing_is_overcommitted(
         )
         with (
             extender(control_plane, "narrow", kubeconfig=kubeconfig) as ours,
-            scheduler(control_plane, ours.url, "narrow", tmp_path, "5s"),
+            scheduler(control_plane, ours.url, "narrow", tmp_path, PATIENT),
         ):
             link.delay = 3.0
             # 30 pods of one core do not fit on the cheap node of 3.9 cores, whatever a stale mirror says.
             create(kubectl, namespace, *(here(f"p{i}", "1") for i in range(30)))
-            placed = scheduled(kubectl, namespace, 30, 90)
+            placed = scheduled(kubectl, namespace, 30)
             link.delay = 0.0
 
     cores = {nodes[0]: 3.92, nodes[1]: 15.89, nodes[2]: 15.89}
@@ -138,7 +148,7 @@ def test_a_planner_that_is_killed_is_replaced_and_pods_are_scheduled_meanwhile(
     def planners(supervisor: int) -> list[int]:
         return [pid for pid, command in family(supervisor).items() if "extender.planner.child" in command]
 
-    with extender(control_plane, "narrow") as ours, scheduler(control_plane, ours.url, "narrow", tmp_path, "5s"):
+    with extender(control_plane, "narrow") as ours, scheduler(control_plane, ours.url, "narrow", tmp_path, PATIENT):
         first = eventually(partial(planners, ours.process.pid), "a planner runs")
         os.kill(first[0], signal.SIGKILL)
         create(kubectl, namespace, *(here(f"p{i}") for i in range(4)))
@@ -157,11 +167,11 @@ def test_when_the_leader_is_killed_the_other_scheduler_and_its_extender_take_ove
     with (
         extender(control_plane, "narrow") as one,
         extender(control_plane, "narrow") as two,
-        scheduler(control_plane, one.url, "narrow", folders[0], "5s", lease_namespace=namespace) as leader,
+        scheduler(control_plane, one.url, "narrow", folders[0], PATIENT, lease_namespace=namespace) as leader,
     ):
         create(kubectl, namespace, here("before"))
         scheduled(kubectl, namespace, 1)
-        with scheduler(control_plane, two.url, "narrow", folders[1], "5s", lease_namespace=namespace):
+        with scheduler(control_plane, two.url, "narrow", folders[1], PATIENT, lease_namespace=namespace):
             leader.kill()
             create(kubectl, namespace, *(here(f"after-{i}") for i in range(3)))
             placed = scheduled(kubectl, namespace, 4)

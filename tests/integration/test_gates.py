@@ -21,12 +21,10 @@ from stowplan.catalog import load_catalog
 from tests.support.bare_planes import own_control_plane
 from tests.support.extender_processes import eventually, get, server_of
 from tests.support.gating import IDENTITY, allow_gates, ask_for_gates, gates_a_new_pod, is_gated, job
+from tests.support.live_webhook import be_patient
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.timeout(300),
-]  # each test starts an extender; the first and last a control plane
-PATIENT = ("--gate-seconds=60", "--group-gate-seconds=300")
+pytestmark = pytest.mark.slow  # each test starts an extender; the first and last a control plane
+PATIENT = ("--gate-seconds=600", "--group-gate-seconds=900")
 """Bounds that no test reaches: what is released was planned."""
 
 
@@ -46,6 +44,7 @@ def _node(index: int) -> dict[str, Any]:
 def installed(control_plane: ControlPlane) -> Installation:
     installation = install_stowplan(control_plane, extender_flags=["--gates=true"])
     allow_gates(control_plane)
+    be_patient(control_plane)
     return installation
 
 
@@ -154,7 +153,7 @@ def test_a_killed_extender_stops_the_webhook_and_the_next_one_releases_who_was_h
 
         plane.stop_component(EXTENDER, kill=True)
         eventually(lambda: not Path(f"/proc/{server}").exists(), "the server has gone with its supervisor")
-        eventually(lambda: not gates_a_new_pod(plane, namespace), "the webhook has stopped gating", 10)
+        eventually(lambda: not gates_a_new_pod(plane, namespace), "the webhook has stopped gating")
         create_job(plane, namespace, job("free", 2, "1"))
         eventually(lambda: len(nodes_of(plane, namespace)) == 2, "new pods are placed without an extender")
         assert sum(is_gated(p) for p in pods_of(plane, namespace)) == 2

@@ -15,6 +15,7 @@ from sandbox.install import COMPONENTS, SCHEDULER, WEBHOOK, Installation, enable
 from sandbox.nodes import create_nodes, mixed_nodes, wait_ready
 from sandbox.probe import wait_until
 from tests.support.bare_planes import own_control_plane
+from tests.support.live_webhook import be_patient
 
 pytestmark = pytest.mark.slow
 WHY = "status.stowplan.dev/why"
@@ -30,7 +31,9 @@ def plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
 
 @pytest.fixture(scope="module")
 def installation(plane: ControlPlane) -> Installation:
-    return install_stowplan(plane)
+    installed = install_stowplan(plane)
+    be_patient(plane)
+    return installed
 
 
 @pytest.fixture
@@ -57,7 +60,7 @@ def deploy(plane: ControlPlane, namespace: str, replicas: int = 2, labels: dict[
         pods = pods_of(plane, namespace)
         return len(pods) == replicas and all(pod["status"]["phase"] == "Running" for pod in pods)
 
-    wait_until(f"{replicas} pods running in {namespace}", running, timeout_seconds=40, interval_seconds=0.2)
+    wait_until(f"{replicas} pods running in {namespace}", running, interval_seconds=0.2)
     return pods_of(plane, namespace)
 
 
@@ -91,7 +94,7 @@ def test_a_deployment_is_sized_prioritised_and_placed_by_our_scheduler(plane: Co
 def test_the_extender_is_asked_and_answers(plane: ControlPlane, installation: Installation, shop: str) -> None:
     deploy(plane, shop)
 
-    with urllib.request.urlopen(installation.extender_metrics_url, timeout=5) as page:  # noqa: S310 - our own, on loopback
+    with urllib.request.urlopen(installation.extender_metrics_url, timeout=60) as page:  # noqa: S310 - our own, on loopback
         text = page.read().decode()
     counts = [line for line in text.splitlines() if line.startswith("stowplan_extender_request_duration_seconds_count")]
     assert sum(float(line.split()[-1]) for line in counts if 'verb="filter"' in line) >= 2  # two pods
@@ -139,7 +142,7 @@ def test_while_our_scheduler_is_down_new_pods_are_sized_and_go_to_the_default_on
     try:
         # The Lease lasts 15 s (kube-scheduler's default); until it is over the scheduler may come back.
         gone = "default-scheduler"
-        wait_until("the Lease to end", lambda: scheduler_of_a_new_pod(plane, shop) == gone, timeout_seconds=40)
+        wait_until("the Lease to end", lambda: scheduler_of_a_new_pod(plane, shop) == gone)
         for pod in deploy(plane, shop):
             assert pod["spec"]["schedulerName"] == gone
             assert pod["spec"]["containers"][0]["resources"]["requests"] == {"cpu": "500m", "memory": "2Gi"}
@@ -147,7 +150,7 @@ def test_while_our_scheduler_is_down_new_pods_are_sized_and_go_to_the_default_on
         installation.restart_component(SCHEDULER)
 
     back = "stowplan-scheduler"
-    wait_until("the Lease to be renewed", lambda: scheduler_of_a_new_pod(plane, shop) == back, timeout_seconds=40)
+    wait_until("the Lease to be renewed", lambda: scheduler_of_a_new_pod(plane, shop) == back)
 
 
 def test_a_policy_that_contradicts_itself_is_refused(plane: ControlPlane, installation: Installation) -> None:

@@ -185,7 +185,7 @@ def test_a_vertical_autoscaler_whose_definition_comes_later_gets_the_sizes(
 
     control_plane.kubectl("apply", "-f", "-", stdin=json.dumps(vertical_definition()))
     crd = "customresourcedefinition/verticalpodautoscalers.autoscaling.k8s.io"
-    control_plane.kubectl("wait", "--for=condition=Established", crd, "--timeout=30s")
+    control_plane.kubectl("wait", "--for=condition=Established", crd, "--timeout=180s")
     target = {"apiVersion": "apps/v1", "kind": "Deployment", "name": "web"}
     vpa = {
         "apiVersion": "autoscaling.k8s.io/v1",

@@ -27,7 +27,7 @@ def plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
     """Without nodes; the CRDs and the base are applied, but for what would call a webhook that is not there."""
     with own_control_plane(tmp_path_factory, "manifests", runs_pods=False) as running:
         running.kubectl("apply", "-k", str(manifests_dir() / "crds"))
-        running.kubectl("wait", "--for=condition=Established", "--all", "crd", "--timeout=30s")
+        running.kubectl("wait", "--for=condition=Established", "--all", "crd", "--timeout=180s")
         apply(running, [m for m in render(running, "base") if m["kind"] != "MutatingWebhookConfiguration"])
         yield running
 

@@ -147,5 +147,5 @@ def node_of(control_plane: ControlPlane, namespace: str, pod: str) -> str:
     def read() -> str:
         return control_plane.kubectl("get", "pod", pod, "-n", namespace, "-o", "jsonpath={.spec.nodeName}")
 
-    wait_until(f"pod {pod} bound", lambda: bool(read()), timeout_seconds=20, interval_seconds=0.05)
+    wait_until(f"pod {pod} bound", lambda: bool(read()), interval_seconds=0.05)
     return read()

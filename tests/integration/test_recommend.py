@@ -23,7 +23,7 @@ NOW = int(time.time())
 def with_crds(control_plane: ControlPlane) -> Iterator[ControlPlane]:
     """The shared control plane, knowing WorkloadProfiles."""
     control_plane.kubectl("apply", "-k", str(manifests_dir() / "crds"))
-    control_plane.kubectl("wait", "--for=condition=Established", "--all", "crd", "--timeout=30s")
+    control_plane.kubectl("wait", "--for=condition=Established", "--all", "crd", "--timeout=180s")
     yield control_plane
     control_plane.kubectl("delete", "-k", str(manifests_dir() / "crds"), "--wait=false")
 
@@ -64,7 +64,7 @@ def workloads(with_crds: ControlPlane, kubectl: Kubectl, namespace: str) -> str:
     """Two Deployments with pods, a profile without a workload, and the recommender's own memory beside them."""
     for name, replicas in (("web", 3), ("trial", 2)):
         kubectl("create", "-f", "-", "-o", "json", stdin=deployment(name, namespace, replicas))
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 180
     while (
         len(kubectl("get", "pods", "-n", namespace, "-o", "json")["items"]) < 5
     ):  # they stay pending: there is no node

@@ -26,7 +26,7 @@ from tests.support.bare_planes import apply, own_control_plane
 from tests.support.prometheus import running_prometheus, write_blocks
 from tests.support.recorded_usage import Faults, Recording, bitbrains, exposition
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]  # a busy machine starts a control plane ten times slower
+pytestmark = pytest.mark.slow
 ROOT = Path(__file__).resolve().parents[2]
 SHOP = "shop"
 STEP_S = 300
@@ -64,7 +64,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
     ):
         wait_ready(plane, create_nodes(plane, mixed_nodes(2)))
         apply(plane, render(plane, "crds"))
-        plane.kubectl("wait", "--for=condition=Established", "--timeout=30s", "crd", "--all")
+        plane.kubectl("wait", "--for=condition=Established", "--timeout=180s", "crd", "--all")
         apply(plane, for_sandbox(render(plane, "base")))
         plane.kubectl("create", "namespace", SHOP)
         plane.wait_for_namespace(SHOP)
@@ -72,7 +72,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
             spec = {"containers": [{"name": "server", "image": "fake"}]}
             made = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": pod, "namespace": SHOP}, "spec": spec}
             plane.kubectl("create", "-f", "-", stdin=json.dumps(made))
-        plane.kubectl("wait", "-n", SHOP, "--for=condition=Ready", "--timeout=120s", "pod", "--all")
+        plane.kubectl("wait", "-n", SHOP, "--for=condition=Ready", "--timeout=180s", "pod", "--all")
         yield Shop(plane, url, recordings)
 
 
@@ -85,13 +85,13 @@ def start(shop: Shop, name: str) -> None:
     argv += ["--poll-seconds", "0.5", "--checkpoint-seconds", "1", "--pass-seconds", "1", "--urgent-seconds", "0.3"]
     process = plane.start_process(name, argv, {"PYTHONPATH": str(ROOT)})
     asked = "stowplan_usage_source_up"
-    wait_until(f"{name} asks Prometheus", lambda: metric(shop, name, asked) == 1, process=process, timeout_seconds=180)
+    wait_until(f"{name} asks Prometheus", lambda: metric(shop, name, asked) == 1, process=process)
 
 
 def metric(shop: Shop, name: str, metric_name: str) -> float:
     """A metric by its name, whatever its labels; -1 where it is not there (yet)."""
     try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{shop.plane.port(name)}/metrics", timeout=5) as page:
+        with urllib.request.urlopen(f"http://127.0.0.1:{shop.plane.port(name)}/metrics", timeout=60) as page:
             lines = page.read().decode().splitlines()
     except OSError:
         return -1.0
@@ -126,7 +126,7 @@ def expected(shop: Shop, now_s: float) -> dict[str, tuple[int, int]]:
 def test_the_past_is_learned_on_the_first_start_and_never_again(shop: Shop) -> None:
     start(shop, "recommender-1")
     # every sample of it, once
-    wait_until("the past was learned", lambda: learned(shop) == expected(shop, time.time()), timeout_seconds=120)
+    wait_until("the past was learned", lambda: learned(shop) == expected(shop, time.time()))
 
     assert metric(shop, "recommender-1", "stowplan_usage_back_fill_progress") == 1
     assert metric(shop, "recommender-1", "stowplan_recommender_days_closed_total") >= 13
@@ -156,8 +156,9 @@ def test_the_past_is_learned_on_the_first_start_and_never_again(shop: Shop) -> N
 def unchanged_after_a_pass(shop: Shop, name: str) -> None:
     """It knows what the one before it learned, and did not ask for the past."""
     passed = "stowplan_recommender_last_pass_timestamp_seconds"
-    wait_until(f"{name} has sized", lambda: metric(shop, name, passed) > 0, timeout_seconds=60)
-    time.sleep(3)  # some more polls and passes
+    wait_until(f"{name} has sized", lambda: metric(shop, name, passed) > 0)
+    first = metric(shop, name, passed)
+    wait_until(f"{name} has sized again and again", lambda: metric(shop, name, passed) >= first + 3)
 
     assert learned(shop) == expected(shop, time.time())
     assert metric(shop, name, "stowplan_recommender_containers") == len(shop.recordings)

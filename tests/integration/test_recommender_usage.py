@@ -31,7 +31,7 @@ def plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
     with ControlPlane(settings) as running:
         wait_ready(running, create_nodes(running, mixed_nodes(2)))
         apply(running, render(running, "crds"))
-        running.kubectl("wait", "--for=condition=Established", "--timeout=30s", "crd", "--all")
+        running.kubectl("wait", "--for=condition=Established", "--timeout=180s", "crd", "--all")
         apply(running, for_sandbox(render(running, "base")))
         metadata = {"name": "busy", "annotations": {CPU_ANNOTATION: "3500m", MEMORY_ANNOTATION: "6Gi"}}
         pod = {"apiVersion": "v1", "kind": "Pod", "metadata": metadata}
@@ -67,7 +67,7 @@ def test_usage_becomes_a_recommendation(plane: ControlPlane) -> None:
     assert 2 * 2**30 <= app.target["memory"] < 4 * 2**30
     assert app.upper["cpu"] > 3000
 
-    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as page:
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=60) as page:
         text = page.read().decode()
     assert "stowplan_recommender_active 1.0" in text
     assert 'stowplan_usage_source_up{source="metrics-api"} 1.0' in text

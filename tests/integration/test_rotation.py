@@ -72,7 +72,7 @@ def handshake(certificate: bytes, key: bytes, trusted: bytes, tmp_path: Path) ->
 
 
 def wait_for(plane: ControlPlane, what: str, condition: Any) -> None:
-    wait_until(what, condition, process=plane.processes["rotation"], timeout_seconds=30, interval_seconds=0.2)
+    wait_until(what, condition, process=plane.processes["rotation"], interval_seconds=0.2)
 
 
 def settled(plane: ControlPlane) -> bool:
@@ -83,7 +83,7 @@ def settled(plane: ControlPlane) -> bool:
 
 def looks(plane: ControlPlane) -> float:
     """How often the rotation has looked without an error."""
-    page = urllib.request.urlopen(f"http://127.0.0.1:{plane.port('rotation-metrics')}/metrics", timeout=5)
+    page = urllib.request.urlopen(f"http://127.0.0.1:{plane.port('rotation-metrics')}/metrics", timeout=60)
     with page:
         text = page.read().decode()
     (line,) = [line for line in text.splitlines() if line.startswith('stowplan_rotation_looks_total{result="ok"}')]

@@ -25,7 +25,7 @@ STUBBORN = [
 def started(argv: list[str], log: Path) -> Process:
     """A process that has come so far as to print."""
     process = Process("child", argv, log)
-    wait_until("output", lambda: "up" in process.log_tail(), process=process, timeout_seconds=10)
+    wait_until("output", lambda: "up" in process.log_tail(), process=process)
     return process
 
 
@@ -61,7 +61,7 @@ def test_the_whole_process_group_ends(tmp_path: Path) -> None:
 
     process.stop()
 
-    wait_until("grandchild gone", lambda: not grandchild.is_alive(), timeout_seconds=10)
+    wait_until("grandchild gone", lambda: not grandchild.is_alive())
 
 
 def test_an_ended_process_is_reported_with_its_log(tmp_path: Path) -> None:
@@ -111,7 +111,7 @@ def test_a_process_dies_with_a_parent_that_is_killed(tmp_path: Path) -> None:
 
         parent.kill()
 
-    wait_until("child gone", lambda: not child.is_alive(), timeout_seconds=10)
+    wait_until("child gone", lambda: not child.is_alive())
 
 
 def test_a_reused_pid_is_another_process() -> None:

@@ -20,7 +20,10 @@ from sandbox.control_plane import ControlPlane
 from sandbox.processes import Process
 
 Kubectl = Callable[..., Any]
-WAIT_SECONDS = 60.0
+WAIT_SECONDS = 180.0
+"""For what comes within seconds on an idle machine."""
+PATIENT = "60s"
+"""Time that a scheduler gives the extender: a call that is too late, as on a machine that stalls, would rightly be passed over."""
 
 
 def free_port() -> int:
@@ -44,7 +47,7 @@ def eventually(holds: Callable[[], Any], what: str, seconds: float = WAIT_SECOND
 def get(url: str) -> tuple[int, Any]:
     """Status and JSON (or text) of a GET; status 0 where nobody answers."""
     try:
-        with urllib.request.urlopen(url, timeout=5) as answer:  # noqa: S310 - our own http URLs
+        with urllib.request.urlopen(url, timeout=60) as answer:  # noqa: S310 - our own http URLs
             body = answer.read().decode()
             status = answer.status
     except urllib.error.HTTPError as error:

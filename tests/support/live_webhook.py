@@ -48,7 +48,7 @@ class Webhook:
     def reviews(self) -> dict[tuple[str, str], float]:
         """How many reviews had which outcome and reason."""
         url = f"http://127.0.0.1:{self.plane.port(f'{self.name}-metrics')}/metrics"
-        with urllib.request.urlopen(url, timeout=5) as answer:
+        with urllib.request.urlopen(url, timeout=60) as answer:
             text = answer.read().decode()
         found = re.findall(r'stowplan_admission_reviews_total\{outcome="(\w+)",reason="(\w+)"\} (\S+)', text)
         return {(outcome, reason): float(count) for outcome, reason, count in found}
@@ -60,7 +60,7 @@ class Webhook:
             "clientConfig": {"url": f"https://127.0.0.1:{self.plane.port(self.name)}/mutate", "caBundle": ca_bundle},
             "rules": [{"apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["pods"]}],
             "failurePolicy": "Ignore",
-            "timeoutSeconds": 2,
+            "timeoutSeconds": 30,  # with Ignore a review that a stalled machine answers late would not count
             "sideEffects": "None",
             "reinvocationPolicy": "IfNeeded",
             "admissionReviewVersions": ["v1"],
@@ -103,3 +103,9 @@ def installed(plane: ControlPlane, folder: Path, name: str) -> Iterator[Webhook]
 def create(plane: ControlPlane, namespace: str, obj: dict[str, Any], *flags: str) -> Any:
     """Create an object; returns it as stored."""
     return plane.kubectl_json("create", "-n", namespace, *flags, "-f", "-", stdin=json.dumps(obj))
+
+
+def be_patient(plane: ControlPlane) -> None:
+    """Give the installed webhook half a minute for a review: with Ignore one that a stalled machine answers late would not count."""
+    patch = json.dumps([{"op": "replace", "path": "/webhooks/0/timeoutSeconds", "value": 30}])
+    plane.kubectl("patch", "mutatingwebhookconfiguration", "stowplan", "--type=json", "-p", patch)

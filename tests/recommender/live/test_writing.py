@@ -288,7 +288,7 @@ async def test_a_round_writes_each_shard_once_and_what_was_written_restores_the_
     feeder(rig.fleet).take([sample(MIDNIGHT + 60 * m, 100.0) for m in range(1, 30)], MIDNIGHT + 3600)
     rig.handled = [("u", "app", 77)]
     rounds = asyncio.create_task(rig.checkpointer.run())
-    await asyncio.wait_for(rig.many_sleeps.wait(), 30)
+    await asyncio.wait_for(rig.many_sleeps.wait(), 120)
     rounds.cancel()
 
     assert rig.slept[:64] == [1.0] * 64  # 64 s for 64 shards
@@ -315,7 +315,7 @@ async def test_a_slow_api_server_does_not_make_rounds_longer() -> None:
 
     rig.api.patch = slow  # type: ignore[method-assign] # an answer takes 0.75 s
     rounds = asyncio.create_task(rig.checkpointer.run())
-    await asyncio.wait_for(rig.many_sleeps.wait(), 30)
+    await asyncio.wait_for(rig.many_sleeps.wait(), 120)
     rounds.cancel()
 
     # the one shard with a workload is made and then patched: 1.5 s, more than its second; all others have nothing to write
@@ -329,7 +329,7 @@ async def test_a_workload_that_comes_within_a_round_is_written_in_it() -> None:
     while len(rig.slept) < 10:  # noqa: ASYNC110 - the round's own steps are counted
         await asyncio.sleep(0)
     rig.fleet.track(web(key.name), ["app"], int(rig.now), by_runs=False)
-    await asyncio.wait_for(rig.many_sleeps.wait(), 30)
+    await asyncio.wait_for(rig.many_sleeps.wait(), 120)
     rounds.cancel()
 
     assert [item["spec"]["targetRef"]["name"] for item in rig.api.objects.values()] == [f"{SHARDS - 1}"]

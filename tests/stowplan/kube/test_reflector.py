@@ -80,7 +80,7 @@ class Rig:
 
 
 async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(120):
         while not condition():  # noqa: ASYNC110 - conditions of four parties, none of which signals
             await asyncio.sleep(0.002)
 
