@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from bisect import insort
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Final
+
+import msgspec
 
 from extender.latency import UNFEELING, Sensitivity, Terms, at_limit, latency_terms, sensitivity
 from extender.node_ledger import NodeLedger
@@ -19,8 +20,7 @@ from stowplan.model.resources import Amounts, add
 from stowplan.model.workload_class import WorkloadClass
 
 
-@dataclass(frozen=True, slots=True)
-class View:
+class View(msgspec.Struct, frozen=True):
     """All that a decision reads."""
 
     snapshot: Snapshot
@@ -29,7 +29,7 @@ class View:
     order: Sequence[str]
     """Nodes in the order in which they are to be filled; empty where `nodes` says more."""
     strategy: Strategy
-    classes: Mapping[str, WorkloadClass] = field(default_factory=dict)
+    classes: Mapping[str, WorkloadClass] = msgspec.field(default_factory=dict)
     """Whose weights of latency count."""
     nodes: NodeLedger | None = None
     """Nodes by expected cost; None where the strategy does not go by it, and `order` is walked."""
@@ -43,8 +43,7 @@ class View:
         return self.ledger.plan
 
 
-@dataclass(frozen=True, slots=True)
-class Option:
+class Option(msgspec.Struct, frozen=True):
     """A node on which the pod fits by our books."""
 
     node: str
@@ -62,8 +61,7 @@ class Option:
     """Whether the value is an expected cost (`extender.scoring.expected_cost`)."""
 
 
-@dataclass(frozen=True, slots=True)
-class PlannedNodes:
+class PlannedNodes(msgspec.Struct, frozen=True):
     """What became of the plan's slots for a pod."""
 
     options: tuple[Option, ...] = ()

@@ -99,6 +99,7 @@ class Decider:
         self._values = values
         self._strategy = strategy_named(settings.strategy)
         self._breadth = settings.breadth
+        self._one_offer = replace(settings.breadth, offers=1)
         self._classes: Mapping[str, WorkloadClass] = BUILTIN_CLASSES
         self._interner = SignatureInterner() if interner is None else interner  # an empty one is false
         self._named = {verb: RecentCalls(clocks.monotonic, settings.retry_window) for verb in (FILTER, PRIORITIZE)}
@@ -224,7 +225,7 @@ class Decider:
         """
         workload_class = self._classes.get(pod.signature.workload_class)
         packs = workload_class is not None and workload_class.scheduling.weights.spread < SPREADS_FROM
-        return replace(self._breadth, offers=1) if packs else self._breadth
+        return self._one_offer if packs else self._breadth
 
     def _abstain(self, verb: str, outcome: Outcome, answer: Sequence[T]) -> Sequence[T]:
         self._count(verb, outcome)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import msgspec
 
 from extender.candidates import Option
 from extender.outcomes import Outcome
@@ -11,8 +11,7 @@ REMEMBERED = 5_000
 """Decisions kept: at about 1 kB each a few megabytes."""
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(msgspec.Struct, frozen=True):
     """One answered call and the numbers it rested on. Money is micro-dollars an hour."""
 
     uid: str

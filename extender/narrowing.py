@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import msgspec
+
 from extender.candidates import NO_SLOTS, Option, PlannedNodes, View, greedy, planned
 from extender.outcomes import Outcome
 from stowplan.model.pod import Pod, PodSignature
@@ -29,8 +31,7 @@ class Breadth:
 DEFAULT_BREADTH = Breadth()
 
 
-@dataclass(frozen=True, slots=True)
-class Narrowed:
+class Narrowed(msgspec.Struct, frozen=True):
     """The answer of a filter call: names out of those offered, in their order."""
 
     names: Sequence[str]

@@ -7,7 +7,6 @@ score with a decimal point drops the whole prioritize reply, so scores are integ
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import Any, Final
 
 import msgspec
@@ -58,8 +57,7 @@ _NAMED: Final = msgspec.json.Decoder(_NamedObject)
 _ENCODER: Final = msgspec.json.Encoder()
 
 
-@dataclass(frozen=True, slots=True)
-class ExtenderArgs:
+class ExtenderArgs(msgspec.Struct, frozen=True):
     """What a call carries: the pod's JSON, still raw, and the names of the nodes offered.
 
     `objects` holds the Node objects by name where the scheduler sends them (`nodeCacheCapable: false`), and is None where it does not.
@@ -95,8 +93,11 @@ def encode_filter_result(args: ExtenderArgs, names: Sequence[str]) -> bytes:
     nodes = None
     if args.objects is not None:
         nodes = {"metadata": {}, "items": [args.objects[name] for name in names]}
-    kept = msgspec.Raw(names.encoded) if isinstance(names, OfferedNames) else list(names)
-    return _ENCODER.encode(_Result(nodes, kept, {}, {}))
+    return _ENCODER.encode(_Result(nodes, names if isinstance(names, list) else _kept(names), {}, {}))
+
+
+def _kept(names: Sequence[str]) -> list[str] | msgspec.Raw:
+    return msgspec.Raw(names.encoded) if isinstance(names, OfferedNames) else list(names)
 
 
 def encode_host_priorities(scores: Iterable[tuple[str, int]]) -> bytes:

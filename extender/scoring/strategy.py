@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+
+import msgspec
 
 from stowplan.model.resources import Amounts
 
@@ -11,8 +12,7 @@ SCALE = 1000
 """Shares are counted in thousandths."""
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
+class Candidate(msgspec.Struct, frozen=True):
     """A node on which the pod fits, as strategies see it."""
 
     asked: Amounts

@@ -52,6 +52,7 @@ class ReflectorCounters:
     def __init__(self, families: ReflectorMetrics, resource: str) -> None:
         self._families = families
         self._resource = resource
+        self._by_type: dict[str, Counter] = {}
         families.synced.labels(resource).set(0)
         self.relists = families.relists.labels(resource).inc
         self.watches = families.watches.labels(resource).inc
@@ -59,7 +60,10 @@ class ReflectorCounters:
 
     def events(self, kind: str) -> None:
         """Count a watch event of this type."""
-        self._families.events.labels(self._resource, kind).inc()
+        counter = self._by_type.get(kind)
+        if counter is None:  # looking it up costs more than counting
+            counter = self._by_type[kind] = self._families.events.labels(self._resource, kind)
+        counter.inc()
 
     def errors(self, error: str) -> None:
         """Count a failed list or watch by the class of its error."""

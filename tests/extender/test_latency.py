@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 
 import pytest
+from msgspec import structs
 
 from extender.binpacking.planning import make_plan
 from extender.candidates import View, fill_order, greedy
@@ -97,7 +98,7 @@ def test_the_plan_says_where_room_is_left_and_where_callees_stand() -> None:
 
 def test_explanations_name_the_terms() -> None:
     plain = decision()
-    felt = dataclasses.replace(plain.options[0], latency=(("load", 550), ("hops", 75)))
-    told = dataclasses.replace(plain, options=(felt, *plain.options[1:]))
+    felt = structs.replace(plain.options[0], latency=(("load", 550), ("hops", 75)))
+    told = structs.replace(plain, options=(felt, *plain.options[1:]))
     assert "(0.1920 $/h, already in use, latency load 550 hops 75) by plan 7" in why(told, "n1")
     assert explain_decision(told, "n1")["options"][0]["latency"] == {"load": 550, "hops": 75}

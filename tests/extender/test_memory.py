@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import dataclasses
 from typing import Any
+
+from msgspec import structs
 
 from extender.decision_log import Decision, DecisionLog
 from extender.outcomes import Outcome
@@ -13,7 +14,7 @@ from tests.support.extender import Clock
 
 def decision(uid: str, **changes: Any) -> Decision:
     plain = Decision(uid, "shop", f"pod-{uid}", "filter", 1000, Outcome.GREEDY, "n1", 5, 1, (), 0, "greedy", 0, 0)
-    return dataclasses.replace(plain, **changes)
+    return structs.replace(plain, **changes)
 
 
 def test_calls_are_remembered_for_the_window() -> None:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import dataclasses
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from extender.candidates import Option, View, is_occupied
 from extender.node_ledger import NodeLedger
@@ -39,7 +39,7 @@ def view(*infos: NodeInfo, **changes: Any) -> View:
     plain = View(
         snapshot(*infos), SlotLedger(reservations), reservations, (), strategy_named(DEFAULT_STRATEGY), nodes=nodes
     )
-    return dataclasses.replace(plain, **changes)
+    return structs.replace(plain, **changes)
 
 
 def asked(name: str, chosen: Option | None = CHOSEN, **changes: Any) -> dict[str, Any]:
@@ -84,7 +84,7 @@ def test_a_node_that_would_cost_more_is_compared_in_money() -> None:
 
 
 def test_the_plan_and_the_drain_set_are_reasons() -> None:
-    planned = dataclasses.replace(CHOSEN, planned=True)
+    planned = structs.replace(CHOSEN, planned=True)
 
     assert asked("light", planned)["why"] == "the pod fits, but the plan holds its slot on full"
     assert "run empty" in asked("light", drain=frozenset({"light"}))["why"]
@@ -94,7 +94,7 @@ def test_the_plan_and_the_drain_set_are_reasons() -> None:
 def test_expected_cost_is_money_only_where_it_is_one() -> None:
     # 45,000 hundredths of a second at 0.192 $/h
     assert expected_dollars(CHOSEN) == pytest.approx(0.192 * 450 / 3600)
-    assert expected_dollars(dataclasses.replace(CHOSEN, value=CHOSEN.value - STARVING)) == expected_dollars(CHOSEN)
-    assert expected_dollars(dataclasses.replace(CHOSEN, value=-OPENING)) is None
-    assert expected_dollars(dataclasses.replace(CHOSEN, expected=False)) is None
-    assert option_as_json(dataclasses.replace(CHOSEN, added_cs=150))["seconds_added"] == 1.5
+    assert expected_dollars(structs.replace(CHOSEN, value=CHOSEN.value - STARVING)) == expected_dollars(CHOSEN)
+    assert expected_dollars(structs.replace(CHOSEN, value=-OPENING)) is None
+    assert expected_dollars(structs.replace(CHOSEN, expected=False)) is None
+    assert option_as_json(structs.replace(CHOSEN, added_cs=150))["seconds_added"] == 1.5

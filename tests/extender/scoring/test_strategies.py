@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import dataclasses
-
 import numpy as np
 import pytest
+from msgspec import structs
 
 from extender.scoring import DEFAULT_STRATEGY, STRATEGIES, Candidate, expected_cost, strategy_named
 from extender.scoring.price_weighted_best_fit import OPENING
@@ -40,14 +39,14 @@ def candidate(used_cpu: int = 0, used_gib: int = 0, price: int = 200_000, *, occ
         # a quarter of the node stays free: a quarter of half an hour in hundredths of a second
         (DEFAULT_STRATEGY, candidate(2000, 8), -200_000 * 45_000),
         # and the node is in use ten minutes longer
-        (DEFAULT_STRATEGY, dataclasses.replace(candidate(2000, 8), added_cs=60_000), -200_000 * 105_000),
+        (DEFAULT_STRATEGY, structs.replace(candidate(2000, 8), added_cs=60_000), -200_000 * 105_000),
         # CPU full (0), memory 12 of 16 GiB free (3/4): 9/16 of half an hour
         (DEFAULT_STRATEGY, candidate(3000, 0), -200_000 * 101_250),
         # latency is a share of the price, a tenth of half an hour here; a node of the drain set comes after all others in use
-        (DEFAULT_STRATEGY, dataclasses.replace(candidate(2000, 8), latency=100), -200_000 * 63_000),
+        (DEFAULT_STRATEGY, structs.replace(candidate(2000, 8), latency=100), -200_000 * 63_000),
         (
             DEFAULT_STRATEGY,
-            dataclasses.replace(candidate(2000, 8), starved=True),
+            structs.replace(candidate(2000, 8), starved=True),
             -expected_cost.STARVING - 200_000 * 45_000,
         ),
         # empty: as above
@@ -99,7 +98,7 @@ def test_an_unknown_strategy_is_an_error_that_names_the_known() -> None:
 @pytest.mark.parametrize("occupied", [True, False])
 @pytest.mark.parametrize(("cpu", "gib"), [(0, 0), (1000, 5), (2500, 3), (3000, 12)])
 def test_expected_costs_of_arrays_are_those_of_single_candidates(*, cpu: int, gib: int, occupied: bool) -> None:
-    given = dataclasses.replace(candidate(cpu, gib, occupied=occupied), added_cs=12_345)
+    given = structs.replace(candidate(cpu, gib, occupied=occupied), added_cs=12_345)
     price, added = np.array([200_000]), np.array([12_345])
     size = (np.array([4000]), np.array([16 * GIB]))
     left = (size[0] - cpu - 1000, size[1] - (gib + 4) * GIB)
