@@ -12,13 +12,15 @@ from dataclasses import replace
 from operator import attrgetter
 from typing import Any, Final
 
-from extender.node_entry import NodeEntry, change
+from extender.node_entry import NodeEntry
 from extender.owners import KINDS, OwnerKey, OwnerTable, Template, key_of
+from extender.pod_columns import PodColumns, PodObserver
 from extender.snapshot import NodeInfo, Snapshot
+from extender.waiting_pods import WaitingPods
 from stowplan.kube.projection import PodOwner
 from stowplan.model.keys import SCHEDULER_NAME
 from stowplan.model.node import Node
-from stowplan.model.pod import Pod, PodSignature
+from stowplan.model.pod import Pod
 
 OURS: Final = frozenset({SCHEDULER_NAME})
 
@@ -37,24 +39,27 @@ class Cache:
     Args:
         schedulers: the `schedulerName`s whose waiting pods are counted as pending.
         clock: monotonic seconds, for `overdue_owners`.
+        observer: told of pods on nodes.
     """
 
-    def __init__(self, schedulers: frozenset[str] = OURS, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        schedulers: frozenset[str] = OURS,
+        clock: Callable[[], float] = time.monotonic,
+        observer: PodObserver | None = None,
+    ) -> None:
         self.generation = 0
         self.node_changes = 0
         """Counts changes of nodes themselves, not of what stands on them."""
         self._schedulers = schedulers
         self._entries: dict[str, NodeEntry] = {}
-        self._pods: dict[str, Pod] = {}
-        self._pending: dict[PodSignature, int] = {}
-        self._waiting: dict[str, Pod] = {}
-        self._namespaces: dict[str, Mapping[str, str]] = {}
+        self._pods = PodColumns(observer)
+        self._waiting = WaitingPods()
+        self._namespaces: Mapping[str, Mapping[str, str]] = {}  # never changed in place: snapshots have it
         self._owners = OwnerTable(schedulers, clock)
         self._expected_changes = 0
         self._observed: dict[str, Mapping[Any, Any]] = {"loads": {}, "pod_groups": {}}
-        self._dirty: set[str] = set()
-        self._pending_dirty = self._namespaces_dirty = False
-        self._unread: set[str] = set()
+        self._dirty, self._unread = set[str](), set[str]()
         self._snapshot = Snapshot(generation=0, nodes={}, pending={})
 
     # Nodes
@@ -102,8 +107,7 @@ class Cache:
 
     def keep_pods(self, uids: Iterable[str]) -> None:
         """All other pods are gone."""
-        kept = set(uids)
-        for uid in [uid for uid in self._pods if uid not in kept]:
+        for uid in self._pods.besides(uids):
             self.delete_pod(uid)
 
     def upsert_pod(self, pod: Pod) -> None:
@@ -116,14 +120,14 @@ class Cache:
             return
         if known is not None:
             self._count(known, -1)
-        self._pods[pod.uid] = pod
+        self._pods.put(pod)
         self._count(pod, 1)
         self._owners.pod_changed(known, pod)
         self.generation += 1
 
     def delete_pod(self, uid: str) -> None:
         """The pod is gone. Unknown ones are ignored."""
-        pod = self._pods.pop(uid, None)
+        pod = self._pods.pop(uid)
         if pod is not None:
             self._count(pod, -1)
             self._owners.pod_changed(pod, None)
@@ -133,13 +137,17 @@ class Cache:
         """The pod of this UID, or None where it is unknown or finished."""
         return self._pods.get(uid)
 
-    def pods(self) -> Iterable[Pod]:
-        """All pods known."""
-        return self._pods.values()
+    def pods(self) -> PodColumns:
+        """All pods known, as they are when they are looked at; only to be read."""
+        return self._pods
+
+    def asks_for_slots(self) -> bool:
+        """Whether a pod waits or is expected."""
+        return bool(self._waiting.pods) or self._owners.expects
 
     def waiting(self) -> Iterable[Pod]:
         """The pods that are counted as pending."""
-        return self._waiting.values()
+        return self._waiting.pods.values()
 
     # Owners of pods
 
@@ -185,29 +193,25 @@ class Cache:
         with self._expecting():
             self._owners.learn(template)
 
-    # Namespaces
+    # Namespaces, and what is polled
 
     def replace_namespaces(self, namespaces: Mapping[str, Mapping[str, str]]) -> None:
         """The cluster's namespaces (name -> labels) are exactly these."""
-        for name in [name for name in self._namespaces if name not in namespaces]:
-            self.delete_namespace(name)
-        for name, labels in namespaces.items():
-            self.upsert_namespace(name, labels)
+        if self._namespaces != namespaces:
+            self._namespaces = dict(namespaces)
+            self.generation += 1
 
     def upsert_namespace(self, name: str, labels: Mapping[str, str]) -> None:
         """The namespace is new or has changed."""
         if self._namespaces.get(name) != labels:
-            self._namespaces[name] = labels
-            self._namespaces_dirty = True
+            self._namespaces = {**self._namespaces, name: labels}
             self.generation += 1
 
     def delete_namespace(self, name: str) -> None:
         """The namespace is gone. Unknown ones are ignored."""
-        if self._namespaces.pop(name, None) is not None:
-            self._namespaces_dirty = True
+        if name in self._namespaces:
+            self._namespaces = {other: labels for other, labels in self._namespaces.items() if other != name}
             self.generation += 1
-
-    # What is polled
 
     def observe(self, what: str, found: Mapping[Any, Any]) -> bool:
         """Take over what was polled: `loads` or `pod_groups`, as in `Snapshot`. Whether that is news."""
@@ -227,14 +231,14 @@ class Cache:
         self._snapshot = Snapshot(
             generation=self.generation,
             nodes=self._rebuilt(old.nodes) if self._dirty else old.nodes,
-            pending=dict(self._pending) if self._pending_dirty else old.pending,
-            namespaces=dict(self._namespaces) if self._namespaces_dirty else old.namespaces,
+            pending=self._waiting.by_signature(),
+            namespaces=self._namespaces,
             expected=self._owners.expected() if self._owners.changes != self._expected_changes else old.expected,
             **self._observed,
         )
         self._expected_changes = self._owners.changes
         self._unread |= self._dirty
-        self._dirty, self._pending_dirty, self._namespaces_dirty = set(), False, False
+        self._dirty = set()
         return self._snapshot
 
     def changed_nodes(self) -> set[str]:
@@ -248,7 +252,7 @@ class Cache:
             ("replace_namespaces", (dict(self._namespaces),)),
             ("replace_nodes", ([entry.node for entry in self._entries.values() if entry.node is not None],)),
             *(("replace_owners", (self._owners.said_to_want(kind), kind)) for kind in KINDS),
-            ("replace_pods", (list(self._pods.values()),)),
+            ("replace_pods", (self._pods.copy(),)),
             ("replace_templates", (self._owners.templates(),)),
             *(("observe", (what, found)) for what, found in self._observed.items()),
             ("advance_to", (self.generation,)),
@@ -289,11 +293,7 @@ class Cache:
             self._forget_if_empty(pod.node_name, entry)
             self._dirty.add(pod.node_name)
         elif pod.pending and pod.signature.scheduler_name in self._schedulers:
-            change(self._pending, pod.signature, sign)
-            self._pending_dirty = True
-            self._waiting.pop(pod.uid, None)
-            if sign > 0:
-                self._waiting[pod.uid] = pod
+            self._waiting.count(pod, sign)
 
     def _forget_if_empty(self, name: str, entry: NodeEntry) -> None:
         if entry.node is None and not entry.residents:

@@ -9,6 +9,7 @@ from extender.gating.held import HeldPods
 from extender.node_ledger import NodeLedger
 from extender.reservations import Reservations
 from extender.slots import SlotLedger
+from extender.uid_index import Uids
 from stowplan.kube.codec import ObjectKey
 from stowplan.kube.projection import Namespace, PodOwner
 from stowplan.model.builtin_classes import BUILTIN_CLASSES
@@ -130,7 +131,7 @@ class ClassFeed:
 
 
 class PodFeed:
-    """Handler of the reflector of pods; also tells reservations, slots and node values of bindings, and gates of pods that are held."""
+    """Handler of the reflector of pods; tells reservations, slots and node values of bindings, and gates of pods that are held."""
 
     def __init__(
         self,
@@ -148,18 +149,36 @@ class PodFeed:
         self._ledger = ledger
         self._forward = forward
         self._listed = False
+        self._listing = Uids()
 
     def replace(self, items: Sequence[Pod]) -> None:
-        """The pods are exactly these. A relist may show bindings whose events were missed."""
-        fresh = [(self._waiting(pod), pod.node_name) for pod in items if self._listed and self._is_binding(pod)]
-        self._cache.replace_pods(items)
-        self._held.replace(items)
-        self._forward("replace_pods", list(items))
-        for pod in items:
-            if pod.node_name:
-                self._reservations.release(pod.uid)
-        for signature, node in fresh:
-            self._ledger.bound(signature, node, self._cache.generation)
+        """The pods are exactly these."""
+        self.begin_list()
+        for item in items:
+            self.add_listed(item)
+        self.end_list()
+
+    def begin_list(self) -> None:
+        """What is listed now is the collection, once the list has ended."""
+        self._listing = Uids()
+
+    def add_listed(self, item: Pod) -> None:
+        """The pod is part of the list. A relist may show bindings whose events were missed; what stood before the first one is no news."""
+        self._listing.add(item.uid)
+        if self._listed:
+            self.upsert(item)
+        else:
+            self._cache.upsert_pod(item)
+            self._held.upsert(item)
+
+    def end_list(self) -> None:
+        """All other pods are gone."""
+        for uid in self._cache.pods().besides(self._listing):
+            self._drop(uid)
+        self._listing = Uids()
+        if not self._listed:
+            self._forward("replace_pods", self._cache.pods())
+            self._forward("advance_to", self._cache.generation)
         self._listed = True
 
     def upsert(self, item: Pod) -> None:
@@ -179,10 +198,13 @@ class PodFeed:
 
     def delete(self, key: ObjectKey) -> None:
         """The pod is gone, or has finished and left the selection."""
-        self._cache.delete_pod(key.uid)
-        self._held.delete(key.uid)
-        self._reservations.release(key.uid)
-        self._forward("delete_pod", key.uid)
+        self._drop(key.uid)
+
+    def _drop(self, uid: str) -> None:
+        self._cache.delete_pod(uid)
+        self._held.delete(uid)
+        self._reservations.release(uid)
+        self._forward("delete_pod", uid)
 
     def _is_binding(self, pod: Pod) -> bool:
         known = self._cache.pod(pod.uid)

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Sequence
 from functools import partial
 
+from extender.allocator import give_back_free_memory
 from extender.planning import planner_of
 from extender.service import ExtenderService
 from extender.settings import ExtenderSettings
@@ -32,6 +33,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         configure_logging(settings.log_level)
         if settings.supervise:
             return run_supervised([sys.executable, "-m", "extender", *given, "--supervise=false"])
+        give_back_free_memory()
         connection = Connection.resolve(settings.kubeconfig)
     except (ValueError, ConnectionConfigError) as error:
         sys.stderr.write(f"extender: {error}\n")

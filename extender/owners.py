@@ -37,6 +37,8 @@ class Template:
     signature: PodSignature
     """By which its next pod is expected: that of the pod that appeared last, as it was while that pod waited."""
     given_up: bool = False
+    created_s: int = 0
+    """When that pod was created: lists are not in that order, and the latest pod says what the next one is like."""
 
     @property
     def key(self) -> OwnerKey:
@@ -50,6 +52,8 @@ class _Owner:
     live: int = 0
     signature: PodSignature | None = None
     given_up: bool = False
+    created_s: int = 0
+    """Of the pod that showed the signature."""
 
 
 class OwnerTable:
@@ -72,6 +76,11 @@ class OwnerTable:
     def expected(self) -> dict[PodSignature, int]:
         """Pods still to be created, by signature."""
         return dict(self._expected.values())
+
+    @property
+    def expects(self) -> bool:
+        """Whether any pod is still to be created."""
+        return bool(self._expected)
 
     def want(self, key: OwnerKey, desired: int) -> bool:
         """The owner wants this many pods; whether that is news. Wanting more than before renews the expectation."""
@@ -110,8 +119,8 @@ class OwnerTable:
             return
         owner = self._owners.setdefault(after, _Owner())
         owner.live += before != after
-        if self._teaches(old, new):
-            owner.signature = new.signature
+        if self._teaches(old, new) and new.created_s >= owner.created_s:
+            owner.signature, owner.created_s = new.signature, new.created_s
         if old is None:
             owner.given_up = False
         self._settle(after, renew=old is None)
@@ -129,13 +138,16 @@ class OwnerTable:
 
     def templates(self) -> list[Template]:
         """What was learned of the owners."""
-        return [Template(o.signature, o.given_up) for o in self._owners.values() if o.signature is not None]
+        return [
+            Template(o.signature, o.given_up, o.created_s) for o in self._owners.values() if o.signature is not None
+        ]
 
     def replace_templates(self, templates: Iterable[Template]) -> None:
         """Exactly this was learned, whatever was before."""
         learned = {template.key: template for template in templates}
         for key in [key for key in self._owners if key not in learned]:
-            self._owners[key].signature, self._owners[key].given_up = None, False
+            owner = self._owners[key]
+            owner.signature, owner.given_up, owner.created_s = None, False, 0
             self._settle(key)
         for template in learned.values():
             self.learn(template)
@@ -145,6 +157,7 @@ class OwnerTable:
         owner = self._owners.get(template.key)
         if owner is not None:
             owner.signature, owner.given_up = template.signature, template.given_up
+            owner.created_s = template.created_s
             self._settle(template.key)
 
     def _teaches(self, old: Pod | None, new: Pod) -> bool:

@@ -144,12 +144,10 @@ def _residents(snapshot: Snapshot) -> list[Pod]:
 def _values(snapshot: Snapshot) -> NodeValues:
     """What the planner has learned: every pod lives an hour on average."""
     lives = Lives(lambda: float(_WARM_UP * _HOUR))
-    for pod in _residents(snapshot):
-        lives.apply("upsert_pod", (pod,))
-    lives.apply(
-        "upsert_pod", (Pod("ended", "perf", "ended", signature_of("ended", 100, 64), node_name="gone", created_s=1),)
-    )
-    lives.apply("delete_pod", ("ended",))
+    pods = Cache(observer=lives)
+    pods.replace_pods(_residents(snapshot))
+    pods.upsert_pod(Pod("ended", "perf", "ended", signature_of("ended", 100, 64), node_name="gone", created_s=1))
+    pods.delete_pod("ended")
     values = lives.values(0)
     if values is None:
         raise RuntimeError("no values were published after a pod had ended")

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import dataclass
 
-from ortools.sat.python import cp_model
-
 from extender.binpacking import discomfort
+from extender.binpacking.cp_sat import cp_model
 from extender.binpacking.feasibility import Packing, Slots
 from extender.binpacking.instance import Instance
 from extender.binpacking.soft import SOFT_TERMS

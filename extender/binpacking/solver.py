@@ -9,11 +9,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from ortools.sat.python import cp_model
-
 from extender.binpacking import objectives
 from extender.binpacking.candidates import Candidates, choose
 from extender.binpacking.constraints import CONSTRAINTS
+from extender.binpacking.cp_sat import cp_model
 from extender.binpacking.feasibility import Packing, Slots
 from extender.binpacking.instance import Instance
 from extender.binpacking.variables import Expression, PackingVariables

@@ -6,9 +6,8 @@ from collections.abc import Iterable, Mapping
 from itertools import pairwise
 from typing import Final
 
-from ortools.sat.python import cp_model
-
 from extender.binpacking.candidates import Candidates
+from extender.binpacking.cp_sat import cp_model
 from extender.binpacking.feasibility import Packing
 from extender.binpacking.instance import Instance
 

@@ -5,14 +5,14 @@ The one implementation: the planner process feeds it with watch events, the simu
 
 from __future__ import annotations
 
-from collections.abc import Hashable, KeysView, Sequence
-from typing import Final
+from collections.abc import Callable, Collection, Hashable, MutableSequence, Sequence
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from extender.lifetimes.node_curves import NodeCurves
-from extender.lifetimes.standing import Floats, Ints
+from extender.lifetimes.standing import Floats, Ints, Standing
 from extender.lifetimes.survival import (
     BINS,
     EDGES,
@@ -33,10 +33,22 @@ class Occupancy:
 
     Args:
         prior_pods: of `Lifetimes`.
+        standing: of `Lifetimes`.
+        on_node: makes an empty list of the pods of one node.
+        follow: whether a pod that is placed counts in the curves at once, or with the next renewal only.
     """
 
-    def __init__(self, prior_pods: Sequence[float] = PRIOR_PODS) -> None:
-        self.lifetimes = Lifetimes(prior_pods=prior_pods)
+    def __init__(
+        self,
+        prior_pods: Sequence[float] = PRIOR_PODS,
+        *,
+        standing: Standing | None = None,
+        on_node: Callable[[], MutableSequence[Any]] = list,
+        follow: bool = True,
+    ) -> None:
+        self.lifetimes = Lifetimes(prior_pods=prior_pods, standing=standing)
+        self._on_node = on_node
+        self._follow = follow
         self.curves = NodeCurves()
         self.expectations = Expectations({(): 0}, np.zeros((1, BINS)))
         """As of the last renewal."""
@@ -45,7 +57,7 @@ class Occupancy:
         """Of the pods' nodes, by slot (`Standing`)."""
         self._ends: dict[Hashable, float] = {}
         """When a pod ends at the latest (a deadline). Few have one."""
-        self._on: dict[int, list[Hashable]] = {}
+        self._on: dict[int, MutableSequence[Any]] = {}
 
     @property
     def departed_any(self) -> bool:
@@ -55,7 +67,7 @@ class Occupancy:
     def __contains__(self, pod: Hashable) -> bool:
         return pod in self.lifetimes.standing
 
-    def pods(self) -> KeysView[Hashable]:
+    def pods(self) -> Collection[Hashable]:
         """All pods that stand."""
         return self.lifetimes.standing.pods()
 
@@ -141,8 +153,10 @@ class Occupancy:
         if slot >= len(self._row):
             self._row = np.resize(self._row, 2 * max(slot, len(self._row)))
         self._row[slot] = row
-        self._on.setdefault(row, []).append(pod)
-        if self.departed_any:
+        if row not in self._on:
+            self._on[row] = self._on_node()
+        self._on[row].append(pod)
+        if self._follow and self.departed_any:
             self.renew(now)
             age = now - float(self.lifetimes.standing.born()[slot])
             self.curves.place(row, path[-1], self._curve(path, age, self._ends.get(pod), now))

@@ -44,9 +44,15 @@ class Lifetimes:
     Args:
         most_groups: groups remembered; those of pods that stand are never forgotten.
         prior_pods: by level of the path, how many pods at risk the group above is worth; the last one for all levels below.
+        standing: keeps the pods that stand.
     """
 
-    def __init__(self, most_groups: int = MOST_GROUPS, prior_pods: Sequence[float] = PRIOR_PODS) -> None:
+    def __init__(
+        self,
+        most_groups: int = MOST_GROUPS,
+        prior_pods: Sequence[float] = PRIOR_PODS,
+        standing: Standing | None = None,
+    ) -> None:
         self.departed_any = False
         self._most_groups = most_groups
         self._prior_pods = tuple(prior_pods)
@@ -57,7 +63,7 @@ class Lifetimes:
         self._level: list[int] = []
         self._seen: list[float] = []
         """By group, when a pod of it came or went last."""
-        self.standing = Standing()
+        self.standing = Standing() if standing is None else standing  # an empty one is false
         """The pods that are there."""
 
     def __len__(self) -> int:

@@ -7,7 +7,7 @@ pod on the node without the set, and the set on other nodes with the waiting pod
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import combinations
 from typing import Final
@@ -34,20 +34,25 @@ _NODE_TRIES: Final = 12_000
 
 
 def rescue(
-    signature: PodSignature, snapshot: Snapshot, pods: Iterable[Pod], classes: Mapping[str, WorkloadClass]
+    signature: PodSignature,
+    snapshot: Snapshot,
+    pods_on: Callable[[Collection[str]], Iterable[Pod]],
+    classes: Mapping[str, WorkloadClass],
 ) -> Rescue | None:
     """The rearrangement of fewest pods that makes room for one more pod of the signature, or None where none was found.
 
     Args:
         signature: of a pod that fits nowhere now.
         snapshot: the cluster.
-        pods: all pods that stand in it.
+        pods_on: gives the pods that stand on some of its nodes.
         classes: workload classes.
     """
     if signature.unplannable:
         return None
     nodes = _nearest(signature, snapshot)
-    standing = {info.node.name: _candidates(signature, info, pods_of) for info, pods_of in _with_pods(nodes, pods)}
+    names = frozenset(info.node.name for info in nodes)
+    by_node = _with_pods(nodes, pods_on(names))
+    standing = {info.node.name: _candidates(signature, info, pods_of) for info, pods_of in by_node}
     left = min(_TRIES, max(1, _NODE_TRIES // max(1, len(snapshot.nodes))))
     for size in range(1, MOST_MOVES + 1):
         for info in nodes:
@@ -108,8 +113,7 @@ def _missing(signature: PodSignature, info: NodeInfo, besides: Iterable[Pod] = (
 def _with_pods(nodes: Sequence[NodeInfo], pods: Iterable[Pod]) -> Iterator[tuple[NodeInfo, list[Pod]]]:
     by_node: dict[str, list[Pod]] = {info.node.name: [] for info in nodes}
     for pod in pods:
-        if pod.node_name in by_node:
-            by_node[pod.node_name].append(pod)
+        by_node[pod.node_name].append(pod)
     for info in nodes:
         yield info, by_node[info.node.name]
 

@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable
 from typing import Final
 
+from extender.allocator import give_back_free_memory
 from extender.binpacking.planning import make_plan
 from extender.binpacking.refusal import RefusalReason
 from extender.drain_set import drain_set, starved
@@ -80,8 +81,8 @@ class PlannerLoop:
         self._send = send
         self._clock = clock
         self._make_plan = plan
-        self._mirror = Mirror()
         self._lives = Lives(wall)
+        self._mirror = Mirror(self._lives)
         self._configured = Configure({}, 1.0, 0.05, 0.5)
         self._window = BatchWindow(0.05, 0.5)
         self._classes = self._configured.classes
@@ -123,7 +124,7 @@ class PlannerLoop:
 
     def _wait_to_plan(self) -> float | None:
         wait = self._window.wait(self._clock()) if self._synced else None
-        if wait is None or _asks_for_slots(self._mirror.snapshot()) or (self._last and _asks_for_slots(self._last[1])):
+        if wait is None or self._mirror.asks_for_slots or (self._last and _asks_for_slots(self._last[1])):
             return wait
         return max(wait, self._last_at + _NOTHING_WAITS_S - self._clock())
 
@@ -161,8 +162,9 @@ class PlannerLoop:
 
     def _rearrangements(self, plan: Plan, snapshot: Snapshot) -> tuple[Rescue, ...]:
         short = [u.signature for u in plan.unplaced if u.reason == RefusalReason.INSUFFICIENT_RESOURCES.value]
-        pods = list(self._mirror.pods())
-        found = (rescue(signature, snapshot, pods, self._classes) for signature in short[:_MOST_RESCUES])
+        found = (
+            rescue(signature, snapshot, self._mirror.pods().on, self._classes) for signature in short[:_MOST_RESCUES]
+        )
         return tuple(one for one in found if one is not None)
 
     def _publish(self, plan: Plan, snapshot: Snapshot) -> None:
@@ -179,7 +181,6 @@ class PlannerLoop:
     def _apply(self, method: str, arguments: tuple[object, ...]) -> None:
         try:
             self._mirror.apply(method, arguments)
-            self._lives.apply(method, arguments)
         except Exception as error:  # noqa: BLE001  # whatever it is, the mirror may be wrong now, and the server can repair it
             self._send(Failed("event", f"{method}: {error!r}"))
 
@@ -264,6 +265,7 @@ def main(arguments: list[str]) -> None:
     die_with(parent)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the server decides when to stop
     yield_processors()
+    give_back_free_memory()
     try:
         with socket.socket(fileno=descriptor) as connection:
             serve(connection)

@@ -29,6 +29,7 @@ from extender.planner.messages import (
     Planned,
     Synced,
     Valued,
+    as_of_now,
     chunked,
     decode,
     encode,
@@ -126,7 +127,7 @@ class PlannerClient:
             self.stats.overflows += full
             self._want_resync()
             return
-        self._queue.append((method, args))
+        self._queue.append(as_of_now(method, args))
         self._wake.set()
 
     def set_classes(self, classes: Mapping[str, WorkloadClass]) -> None:

@@ -1,21 +1,28 @@
-"""Learns lifetimes from the events of the cache, in the planner process."""
+"""Learns lifetimes from the pods that come to and leave the planner's mirror."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable
-from typing import Any
+from array import array
+from collections.abc import Callable
+from functools import partial
+from typing import Final
 
-from extender.lifetimes.kin import keeps_nodes_in_use, path_of
+from extender.lifetimes.kin import Path, keeps_nodes_in_use, path_of
 from extender.lifetimes.node_values import NodeValues
 from extender.lifetimes.occupancy import REFRESH_S, Occupancy
-from stowplan.model.pod import Pod
+from extender.lifetimes.standing import NumberedPods
+from stowplan.model.pod import Pod, PodSignature
+
+_MOST_PATHS: Final = 100_000
+_NOBODY: Final = ""
+"""Stands for the UID in the path of a pod that is its own owner."""
 
 
 class Lives:
     """Pods by node, when they came and when they went. A pod teaches from when it is seen on a node to when it is gone from the API.
 
     Its age counts from its creation, as far as that is known; what happened before it was seen teaches nothing. Pods that never got a node,
-    and those that come and go with their node, teach nothing either.
+    and those that come and go with their node, teach nothing either. Pods are known by the rows of the mirror's cache, which it observes.
 
     Args:
         clock: Unix seconds, to be compared with creation times.
@@ -23,22 +30,13 @@ class Lives:
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
-        self._occupancy = Occupancy()
+        # between two publications nobody here reads the curves
+        self._occupancy = Occupancy(standing=NumberedPods(), on_node=partial(array, "i"), follow=False)
         self._rows: dict[str, int] = {}
+        """Of nodes."""
         self._spare: list[int] = []
+        self._paths: dict[PodSignature, Path] = {}
         self._published_s: float | None = None
-
-    def apply(self, method: str, arguments: tuple[Any, ...]) -> None:
-        """Carry out one event; those that are not about pods are ignored."""
-        match method:
-            case "upsert_pod":
-                self._upsert(arguments[0])
-            case "delete_pod":
-                self._gone(arguments[0])
-            case "replace_pods":
-                self._replace(arguments[0])
-            case "keep_pods":
-                self._keep(arguments[0])
 
     def due_in(self) -> float | None:
         """Seconds until values are to be published, or None while nothing was learned."""
@@ -61,31 +59,29 @@ class Lives:
             self._spare.append(self._rows.pop(name))
         return NodeValues(generation, dict(self._rows), self._occupancy.curves, self._occupancy.expectations)
 
-    def _upsert(self, pod: Pod) -> None:
-        if pod.finished:
-            self._gone(pod.uid)
-        elif pod.node_name and pod.uid not in self._occupancy and keeps_nodes_in_use(pod.signature):
+    def stands(self, row: int, pod: Pod) -> None:
+        """The pod of this row stands on a node; it may be known already."""
+        if row not in self._occupancy and keeps_nodes_in_use(pod.signature):
             now = self._clock()
-            row = self._row(pod.node_name)
             born = min(now, float(pod.created_s)) if pod.created_s else now
-            self._occupancy.place(pod.uid, path_of(pod.signature, pod.uid), row, now, born, pod.ends_s or None)
+            path = self._path(row, pod.signature)
+            self._occupancy.place(row, path, self._node(pod.node_name), now, born, pod.ends_s or None)
 
-    def _row(self, name: str) -> int:
+    def gone(self, row: int) -> None:
+        """The pod of this row stands no more. It may be unknown."""
+        if row in self._occupancy:
+            self._occupancy.depart(row, self._clock())
+
+    def _path(self, row: int, signature: PodSignature) -> Path:
+        path = self._paths.get(signature)
+        if path is None:
+            if len(self._paths) >= _MOST_PATHS:
+                self._paths.clear()
+            path = self._paths[signature] = path_of(signature, _NOBODY)
+        return (*path[:-1], row) if path[-1] is _NOBODY else path
+
+    def _node(self, name: str) -> int:
         row = self._rows.get(name)
         if row is None:
             row = self._rows[name] = self._spare.pop() if self._spare else len(self._rows)
         return row
-
-    def _gone(self, uid: Hashable) -> None:
-        if uid in self._occupancy:
-            self._occupancy.depart(uid, self._clock())
-
-    def _replace(self, pods: Iterable[Pod]) -> None:
-        listed = {pod.uid: pod for pod in pods}
-        self._keep(listed)
-        for pod in listed.values():
-            self._upsert(pod)
-
-    def _keep(self, uids: Iterable[str]) -> None:
-        for uid in self._occupancy.pods() - set(uids):
-            self._gone(uid)

@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from extender.lifetimes.node_values import NodeValues
 from extender.plan import Plan
+from extender.uid_index import Uids
 from stowplan.model.workload_class import WorkloadClass
 
 Event = tuple[str, tuple[Any, ...]]
@@ -29,10 +30,7 @@ _LISTS: Final = {
     "replace_templates": "upsert_template",
 }
 """Events whose first argument is a list that may be long, and the event of one more entry."""
-_KEPT: Final = {
-    "replace_pods": ("keep_pods", attrgetter("uid")),
-    "replace_nodes": ("keep_nodes", attrgetter("name")),
-}
+_KEPT: Final = {"replace_pods": ("keep_pods", attrgetter("uid")), "replace_nodes": ("keep_nodes", attrgetter("name"))}
 """Of these a long list comes entry by entry, and after them what to keep: a shorter list in between would say that all others are gone,
 and a mirror that knows them would learn that they have ended."""
 
@@ -143,6 +141,11 @@ class FrameReader:
         return messages
 
 
+def as_of_now(method: str, arguments: tuple[Any, ...]) -> Event:
+    """An event as it is now, to be sent later: the cache's own collections go on changing."""
+    return (method, (list(arguments[0]), *arguments[1:])) if method in _LISTS else (method, arguments)
+
+
 def is_long(method: str, arguments: tuple[Any, ...]) -> bool:
     """Whether an event is too long for one frame."""
     return method in _LISTS and len(arguments[0]) > CHUNK
@@ -165,13 +168,16 @@ def chunked(events: Iterable[Event]) -> Iterator[tuple[Event, ...]]:
 def _split(events: Iterable[Event]) -> Iterator[Event]:
     for method, arguments in events:
         if not is_long(method, arguments):
-            yield method, arguments
+            yield as_of_now(method, arguments)
             continue
-        listed = list(arguments[0])
         if method in _KEPT:
             keep, key = _KEPT[method]
-            yield from ((_LISTS[method], (one,)) for one in listed)
-            yield keep, ([key(one) for one in listed],)
+            kept = Uids()
+            for one in arguments[0]:
+                kept.add(key(one))
+                yield _LISTS[method], (one,)
+            yield keep, (kept,)
         else:
+            listed = list(arguments[0])
             yield method, (listed[:CHUNK], *arguments[1:])
             yield from ((_LISTS[method], (one,)) for one in listed[CHUNK:])

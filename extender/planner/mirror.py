@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import sys
-from collections.abc import Iterable
 from typing import Any, Final
 
 from extender.cache import Cache
 from extender.owners import Template
 from extender.plan import Plan
+from extender.pod_columns import PodColumns, PodObserver
 from extender.snapshot import Snapshot
 from stowplan.model.pod import Owner, Pod, PodSignature
 
@@ -44,10 +44,14 @@ class UnknownEventError(ValueError):
 
 
 class Mirror:
-    """A second cache that follows the first."""
+    """A second cache that follows the first.
 
-    def __init__(self) -> None:
-        self._cache = Cache()
+    Args:
+        observer: told of pods on nodes.
+    """
+
+    def __init__(self, observer: PodObserver | None = None) -> None:
+        self._cache = Cache(observer=observer)
         self._signatures: dict[PodSignature, PodSignature] = {}
         self._owners: dict[Owner, Owner] = {}
 
@@ -76,7 +80,12 @@ class Mirror:
         """Of the cache here; an event that does not move it changes nothing that a plan reads."""
         return self._cache.generation
 
-    def pods(self) -> Iterable[Pod]:
+    @property
+    def asks_for_slots(self) -> bool:
+        """Whether a pod waits, or is expected."""
+        return self._cache.asks_for_slots()
+
+    def pods(self) -> PodColumns:
         """All pods known here."""
         return self._cache.pods()
 

@@ -12,7 +12,7 @@ import random
 import time
 from contextlib import aclosing
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Generic, Protocol, TypeVar, runtime_checkable
 
 import msgspec
 
@@ -51,6 +51,20 @@ class Handler(Protocol[T_contra]):
 
     def delete(self, key: ObjectKey) -> None:
         """The object is gone, or its projection is ``None`` (or failed) now. It may be unknown."""
+
+
+@runtime_checkable
+class PagedHandler(Handler[T_contra], Protocol[T_contra]):
+    """A store that takes lists object by object, so that a list of everything is never held beside it. `replace` is not called."""
+
+    def begin_list(self) -> None:
+        """A list begins; one that did not end is void, what it showed was true all the same."""
+
+    def add_listed(self, item: T_contra) -> None:
+        """The object is part of the list."""
+
+    def end_list(self) -> None:
+        """The collection is exactly what was listed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +121,7 @@ class Reflector(Generic[T]):
         self._params = selection.params()
         self._project = project
         self._handler = handler
+        self._paged = handler if isinstance(handler, PagedHandler) else None
         self._count = (metrics or ReflectorMetrics()).of(self.name, lambda: self.lag_seconds)
         self._page = page
         self._pace_seconds = pace_seconds
@@ -174,6 +189,8 @@ class Reflector(Generic[T]):
         if token is None:
             self._count.relists()
             self._listed = []
+            if self._paged is not None:
+                self._paged.begin_list()
         body = await self._api.get_bytes(self._path, **self._params, **{"limit": self._page, "continue": token})
         try:
             page = decode_list(body)
@@ -183,12 +200,24 @@ class Reflector(Generic[T]):
         for raw in page.items or ():
             item = self._projected(raw)
             if item is not None:
-                self._listed.append(item)
+                self._add_listed(item)
         if self._machine.page_received(page.metadata):
-            items, self._listed = self._listed, []
-            self._handler.replace(items)
+            self._end_list()
             self._synced.set()
             self._count.synced()
+
+    def _add_listed(self, item: T) -> None:
+        if self._paged is not None:
+            self._paged.add_listed(item)
+        else:
+            self._listed.append(item)
+
+    def _end_list(self) -> None:
+        if self._paged is not None:
+            self._paged.end_list()
+            return
+        items, self._listed = self._listed, []
+        self._handler.replace(items)
 
     async def _watch(self, version: str) -> None:
         self._count.watches()

@@ -379,6 +379,21 @@ def test_of_pods_listed_the_youngest_shows_what_the_next_one_is_like() -> None:
     assert cache.snapshot().expected == {new: 1}
 
 
+def test_what_the_youngest_pod_showed_is_known_after_a_resync_and_not_forgotten_with_it() -> None:
+    cache, mirror, old, new = Cache(), Cache(), signature("web", cpu=500), signature("web", cpu=250)
+    cache.upsert_owner(owner(3))
+    cache.upsert_pod(pod("u2", new, "n1", created_s=200))
+    cache.delete_pod("u2")
+    cache.upsert_pod(pod("u1", old, "n1", created_s=100))  # as a list shows it, which is in the order of names
+    for method, arguments in cache.events():
+        getattr(mirror, method)(*arguments)
+    for one in (cache, mirror):
+        one.upsert_pod(pod("u3", old, "n1", created_s=150))
+
+    assert cache.snapshot().expected == {new: 1}
+    assert mirror.snapshot() == cache.snapshot()
+
+
 @pytest.mark.parametrize("change", [{"scheduler_name": "default-scheduler"}, {"unplannable": "volume data"}])
 def test_pods_that_are_not_planned_are_not_expected(change: dict[str, Any]) -> None:
     cache = Cache()

@@ -105,6 +105,33 @@ def test_a_relist_shows_bindings_that_were_missed() -> None:
     assert (len(fed.held), fed.left) == (0, 2)
 
 
+def test_a_relist_ends_what_it_does_not_show_and_tells_the_planner_what_is_new() -> None:
+    fed = Fed()
+    fed.pods.replace([pod("u1", WEB), pod("u2", WEB, "n1", held=True), pod("u3", WEB)])
+    fed.held.take("u2", WEB, "n1")
+    (first, generation) = fed.sent
+    assert (first[0], sorted(p.uid for p in first[1])) == ("replace_pods", ["u1", "u2", "u3"])
+    assert generation == ("advance_to", 3)
+    fed.sent.clear()
+
+    fed.pods.replace([pod("u1", WEB), pod("u3", WEB, "n1")])
+
+    assert fed.sent == [("upsert_pod", pod("u3", WEB, "n1")), ("delete_pod", "u2")]
+    assert (len(fed.held), list(fed.behind_gates.pods)) == (0, [])
+
+
+def test_a_list_that_breaks_off_ends_nobody() -> None:
+    fed = Fed()
+    fed.pods.replace([pod("u1", WEB), pod("u2", WEB)])
+
+    fed.pods.begin_list()
+    fed.pods.add_listed(pod("u1", WEB, "n1"))
+    assert sorted(p.uid for p in fed.cache.pods()) == ["u1", "u2"]
+    fed.pods.replace([pod("u2", WEB)])  # anew: now u1 is gone
+
+    assert [p.uid for p in fed.cache.pods()] == ["u2"]
+
+
 def test_the_planner_hears_of_changes_only() -> None:
     fed = Fed()
     fed.pods.upsert(pod("u1", WEB))

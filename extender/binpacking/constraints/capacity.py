@@ -5,8 +5,7 @@ from __future__ import annotations
 import math
 from typing import Final
 
-from ortools.sat.python import cp_model
-
+from extender.binpacking.cp_sat import cp_model
 from extender.binpacking.variables import PackingVariables
 
 _LARGEST: Final = 2**40

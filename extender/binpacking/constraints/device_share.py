@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from ortools.sat.python import cp_model
-
+from extender.binpacking.cp_sat import cp_model
 from extender.binpacking.variables import PackingVariables
 from stowplan.model.devices import SHARED, devices_of, left_on_devices
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from ortools.sat.python import cp_model
-
 from extender.binpacking.bins import Bin
+from extender.binpacking.cp_sat import cp_model
 from extender.binpacking.feasibility import Packing
 from extender.binpacking.instance import Instance
 from extender.binpacking.load_penalty import PERMILLE, STEEP, knee, load_penalty

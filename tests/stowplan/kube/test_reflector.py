@@ -125,6 +125,52 @@ def cluster(*names: str) -> FakeApi:
     return fake
 
 
+class PagedStore(Store):
+    """The same, taking lists object by object."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lists: list[list[str]] = []
+        self.ended = 0
+
+    def begin_list(self) -> None:
+        """A list of its own."""
+        self.lists.append([])
+
+    def add_listed(self, item: tuple[ObjectKey, str]) -> None:
+        """Known from now on."""
+        self.lists[-1].append(item[0].name)
+        self.upsert(item)
+
+    def end_list(self) -> None:
+        """Forget all others."""
+        self.held = {name: version for name, version in self.held.items() if name in self.lists[-1]}
+        self.ended += 1
+
+
+async def test_a_store_that_wants_pages_gets_each_object_and_then_the_end() -> None:
+    fake, store = cluster("a", "b", "c"), PagedStore()
+    async with running(fake, store=store) as rig:
+        await rig.watching(1)
+        fake.put(pod("d"))
+        await rig.converged()
+
+        assert store.lists == [["a", "b", "c"]]
+        assert (store.ended, store.replaced) == (1, 0)
+        assert rig.reflector.synced
+
+        fake.list_failures.append(partial(_first_page_then_compact, fake))
+        fake.list_failures.append(lambda _: status_response(410, "Expired"))
+        fake.compact()
+        fake.error_event(410, "Expired")  # forces a list
+        await rig.watching(2)
+
+        # The second list breaks off after a page of two, one of which is gone then; the third is complete.
+        assert store.lists[1:] == [["a", "b"], ["b", "c", "d"]]
+        assert store.ended == 2
+        assert store.held == rig.truth()
+
+
 async def test_lists_page_by_page_and_then_watches_from_the_lists_version() -> None:
     async with running(cluster("a", "b", "c", "d", "e")) as rig:
         await rig.watching(1)
