@@ -14,8 +14,9 @@ from extender.cache import Cache
 from extender.decider import FILTER, PRIORITIZE, Decider
 from extender.explain import explain_decision, explain_plan, explain_waiting
 from extender.metrics import ExtenderMetrics
+from extender.offered import ExtenderArgs
 from extender.why_not import why_not
-from extender.wire import ExtenderArgs, WireError, decode_args, encode_filter_result, encode_host_priorities
+from extender.wire import WireError, decode_args, encode_filter_result, encode_host_priorities
 from stowplan.model.pod import Pod
 from stowplan.serving.direct import Answer, Call, refusal
 

@@ -16,6 +16,7 @@ from extender.lifetimes.node_values import NodeValues
 from extender.metrics import ExtenderMetrics
 from extender.narrowing import Breadth, Narrowed, narrow
 from extender.node_ledger import NodeLedger
+from extender.offered import ExtenderArgs
 from extender.outcomes import NARROWING, Outcome
 from extender.plan import Plan
 from extender.prioritize import Prioritized, prioritize
@@ -25,7 +26,6 @@ from extender.scoring import strategy_named
 from extender.scoring.expected_cost import expected_cost
 from extender.settings import ExtenderSettings
 from extender.slots import SlotLedger
-from extender.wire import ExtenderArgs
 from stowplan.kube.projection import SignatureInterner, project_pod
 from stowplan.model.builtin_classes import BUILTIN_CLASSES
 from stowplan.model.pod import Pod

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import msgspec
 
-from extender.offered import OfferedNames
+from extender.offered import ExtenderArgs, OfferedNames
 
 
 class WireError(ValueError):
@@ -55,17 +55,6 @@ class _HostPriority(msgspec.Struct, frozen=True, rename="pascal"):
 _ARGS: Final = msgspec.json.Decoder(_Args)
 _NAMED: Final = msgspec.json.Decoder(_NamedObject)
 _ENCODER: Final = msgspec.json.Encoder()
-
-
-class ExtenderArgs(msgspec.Struct, frozen=True):
-    """What a call carries: the pod's JSON, still raw, and the names of the nodes offered.
-
-    `objects` holds the Node objects by name where the scheduler sends them (`nodeCacheCapable: false`), and is None where it does not.
-    """
-
-    pod: msgspec.Raw
-    names: Sequence[str]
-    objects: dict[str, msgspec.Raw] | None = None
 
 
 def decode_args(body: bytes) -> ExtenderArgs:

@@ -18,13 +18,13 @@ from extender.feed import NodeFeed, PodFeed
 from extender.lifetimes.node_values import NodeValues
 from extender.metrics import ExtenderMetrics
 from extender.node_ledger import NodeLedger
+from extender.offered import ExtenderArgs
 from extender.plan import EMPTY_PLAN, Plan
 from extender.planner.child import PlannerLoop
 from extender.planner.messages import Events, Failed, Message, Synced, Valued, decode, encode
 from extender.reservations import Reservations
 from extender.settings import ExtenderSettings
 from extender.slots import SlotLedger
-from extender.wire import ExtenderArgs
 from simulator.cluster import Cluster, Ints
 from simulator.policies.policy import Policy, Scores
 from simulator.trace import PodRow, Trace

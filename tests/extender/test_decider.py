@@ -10,11 +10,11 @@ import pytest
 
 from extender.decider import Clocks, Decider
 from extender.metrics import ExtenderMetrics
+from extender.offered import ExtenderArgs
 from extender.outcomes import Outcome
 from extender.plan import Plan
 from extender.reservations import Reservations
 from extender.settings import ExtenderSettings
-from extender.wire import ExtenderArgs
 from stowplan.kube.projection import SignatureInterner, project_pod
 from stowplan.model.builtin_classes import BUILTIN_CLASSES
 from stowplan.model.keys import SCHEDULER_NAME

@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 from extender.app import MAX_BODY_BYTES, ExtenderApp
 from extender.cache import Cache
 from extender.metrics import ExtenderMetrics
-from extender.wire import ExtenderArgs
+from extender.offered import ExtenderArgs
 from stowplan.cli.main import app
 from stowplan.kube.projection import project_pod
 from tests.extender.test_decider import ask, body
