@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from extender.binpacking.eligibility import names_nodes, selector_keys
-from extender.binpacking.prices import node_price
+from extender.binpacking.prices import node_price, total_worth
 from extender.node_load import busy_cpu
 from extender.snapshot import NodeInfo, Snapshot
 from stowplan.model.keys import ZONE
@@ -53,6 +53,10 @@ class Bin:
     """Millicores by which what stands on the node loads it: measured where it is in use and that is known, else requested."""
     kind: int = -1
     """Bins of one kind are alike to every item, but for what stands in their domains and for host ports; -1 is alone."""
+    worth: int = 0
+    """Of all it offers, in micro-dollars an hour (`prices.total_worth`)."""
+    worth_free: int = 0
+    """Of what is free."""
 
     @property
     def node(self) -> Node:
@@ -91,7 +95,9 @@ def bins_of(
         alike: object = node.name
         if empty and not labels.by_name:
             alike = (face, labels.interchangeable(node), frozenset(info.residents.items()))
-        bins.append(Bin(info, free, node_price(node), empty, groups.setdefault(alike, len(groups)), busy, kind))
+        group = groups.setdefault(alike, len(groups))
+        worths = total_worth(node.allocatable), total_worth(free)
+        bins.append(Bin(info, free, node_price(node), empty, group, busy, kind, *worths))
     return tuple(bins)
 
 

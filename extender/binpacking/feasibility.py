@@ -71,7 +71,8 @@ class Packing:
 
     def __init__(self, instance: Instance) -> None:
         self.instance = instance
-        self.free = [dict(b.free) for b in instance.bins]
+        self.free: list[Mapping[str, int]] = [b.free for b in instance.bins]
+        """By bin; those of the instance itself where nothing was placed yet."""
         self.slots: list[dict[int, int]] = [{} for _ in instance.items]
         """Item -> bin -> pods."""
         self.on_bin: defaultdict[int, set[int]] = defaultdict(set)
@@ -202,9 +203,10 @@ class Packing:
 
     def add(self, item: int, node: int) -> None:
         """Put one pod of an item on a bin. The caller has asked `refuses`."""
-        free = self.free[node]
+        free = dict(self.free[node])
         for name, amount in self.instance.items[item].requests.items():
             free[name] = free.get(name, 0) - amount
+        self.free[node] = free
         slots = self.slots[item]
         slots[node] = slots.get(node, 0) + 1
         self.on_bin[node].add(item)

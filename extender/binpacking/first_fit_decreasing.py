@@ -87,7 +87,7 @@ class _Packer:
         self._instance = instance
         self._opening = opening
         self._terms = concerning(instance)
-        self._worth_left = [total_worth(b.free) for b in instance.bins]
+        self._worth_left = [b.worth_free for b in instance.bins]
         self._worth = [total_worth(item.requests) for item in instance.items]
         self._waiting: dict[str, int] = {}
         for item in instance.items:

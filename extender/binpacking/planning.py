@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Final
 
 from extender.binpacking.bounds import opening_bound
@@ -64,17 +65,18 @@ def make_plan(  # noqa: PLR0913 - three inputs, all else named options with defa
     budget = Budget(standing, latency_budget_permille)
     kept = _slots_by_index(instance, previous)
     baseline = _checked(instance, snapshot, greedy(instance, kept))
+    early = _as_plan(snapshot, baseline, GREEDY, None, started)
     result: Result | None = None
     if instance.items and (time_limit_s > 0 or work_limit is not None):
         if on_baseline is not None:
-            on_baseline(_as_plan(snapshot, baseline, GREEDY, None, started))
+            on_baseline(early)
         result = improve(instance, baseline[0], kept, Limits(time_limit_s, work_limit, workers, seed), budget)
-    best, source = baseline, GREEDY
     if isinstance(result, Solution):
         solved = _checked(instance, snapshot, replay(instance, result.slots))
-        if budget.prefers(score(solved[0], kept), score(best[0], kept)):
-            best, source = solved, CP_SAT
-    return _as_plan(snapshot, best, source, result, started)
+        if budget.prefers(score(solved[0], kept), score(baseline[0], kept)):
+            return _as_plan(snapshot, solved, CP_SAT, result, started)
+    _, bound = _cost_and_bound(baseline[0], result)
+    return replace(early, bound_micro_usd_per_hour=bound, solve_ms=_milliseconds_since(started))
 
 
 def _as_plan(
@@ -90,10 +92,14 @@ def _as_plan(
         source=source,
         cost_micro_usd_per_hour=cost,
         bound_micro_usd_per_hour=bound,
-        solve_ms=round((time.monotonic() - started) * 1000),
+        solve_ms=_milliseconds_since(started),
         soft_terms=terms_of(packing),
         guidance=guidance_of(packing),
     )
+
+
+def _milliseconds_since(started: float) -> int:
+    return round((time.monotonic() - started) * 1000)
 
 
 def greedy(instance: Instance, kept: Slots) -> Packing:
@@ -162,11 +168,12 @@ def _fill_order(packing: Packing) -> tuple[str, ...]:
         node = place.node
         if node.unschedulable or not node.ready:
             continue
-        capacity = max(1, total_worth(node.allocatable))
+        capacity = max(1, place.worth)
         if place.empty and not packing.on_bin.get(index):
             empty.append((place.price * 1000 // capacity, node.name))
         else:
-            filled = capacity - total_worth(packing.free[index])
+            left = total_worth(packing.free[index]) if packing.on_bin.get(index) else place.worth_free
+            filled = capacity - left
             in_use.append((-filled * 1000 // capacity, node.name))
     return tuple(name for _, name in sorted(in_use) + sorted(empty))
 

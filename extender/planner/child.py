@@ -89,6 +89,7 @@ class PlannerLoop:
         self._synced = False
         self._last: tuple[Plan, Snapshot] | None = None
         self._last_at = -_NOTHING_WAITS_S
+        self._renewal_due = False
         self._drain: tuple[str, ...] = ()
         self._rescues: tuple[Rescue, ...] = ()
         self._drained_at = self._rescued_at = float("-inf")
@@ -124,6 +125,8 @@ class PlannerLoop:
 
     def _wait_to_plan(self) -> float | None:
         wait = self._window.wait(self._clock()) if self._synced else None
+        if wait is None and self._renewal_due:
+            wait = max(0.0, self._last_at + _RENEW_S - self._clock())
         if wait is None or self._mirror.asks_for_slots or (self._last and _asks_for_slots(self._last[1])):
             return wait
         return max(wait, self._last_at + _NOTHING_WAITS_S - self._clock())
@@ -172,11 +175,20 @@ class PlannerLoop:
         self._send(Planned(dataclasses.replace(plan, drain=self._drain, rescues=self._rescues, fill_order=order)))
 
     def _covered(self, snapshot: Snapshot) -> bool:
-        """Whether the last plan is young and being carried out: planning again would only take processor time from the scheduler."""
+        """Whether the last plan is young and being carried out: planning again would only take processor time from the scheduler.
+
+        It is enough that it has slots for those that come next; then it is renewed in time even where nothing else happens.
+        """
+        self._renewal_due = False
         if self._last is None or self._clock() - self._last_at >= _RENEW_S or not _asks_for_slots(snapshot):
             return False
         plan, then = self._last
-        return covers(still_to_come(plan, then, snapshot), then, snapshot)
+        left = still_to_come(plan, then, snapshot)
+        if covers(left, then, snapshot):
+            return True
+        # a pod behind our gate waits for a slot of its own
+        self._renewal_due = not self._mirror.holds_pods and covers(left, then, snapshot, ahead=_SCHEDULED_PER_S)
+        return self._renewal_due
 
     def _apply(self, method: str, arguments: tuple[object, ...]) -> None:
         try:

@@ -121,9 +121,8 @@ class PlannerClient:
         if not self._connected or self._resync_wanted:
             return
         full = len(self._queue) >= self._settings.queue
-        if full or is_long(
-            method, args
-        ):  # long ones come by a resync in frames: pickled at once they would keep requests waiting
+        # long ones come by a resync in frames: pickled at once they would keep requests waiting
+        if full or is_long(method, args):
             self.stats.overflows += full
             self._want_resync()
             return
@@ -248,6 +247,7 @@ class PlannerClient:
             while self._queue and not self._resync_wanted:
                 batch = tuple(self._queue.popleft() for _ in range(min(CHUNK, len(self._queue))))
                 await _put(writer, Events(batch))
+            await asyncio.sleep(settings.gather_s)
 
     async def _send_everything(self, writer: asyncio.StreamWriter) -> None:
         """All of the cache; events that come meanwhile queue up behind it."""

@@ -6,15 +6,16 @@ from extender.plan import Plan
 from extender.snapshot import NodeInfo, Snapshot
 
 
-def covers(plan: Plan, then: Snapshot, now: Snapshot) -> bool:
-    """Whether every pod that waits or is expected has a slot in what is left of a plan, and every such slot has room.
+def covers(plan: Plan, then: Snapshot, now: Snapshot, ahead: int | None = None) -> bool:
+    """Whether the pods that wait or are expected have slots in what is left of a plan, and every such slot has room.
 
     Args:
         plan: what is left of it (`extender.planner.mirror.still_to_come`).
         then: the cluster that it was made from.
         now: the cluster.
+        ahead: of each signature only so many pods need a slot, those that come next; all of them where it is None.
     """
-    return _same_nodes(then, now) and _all_have_slots(plan, now) and _slots_have_room(plan, now)
+    return _same_nodes(then, now) and _all_have_slots(plan, now, ahead) and _slots_have_room(plan, now)
 
 
 def _same_nodes(then: Snapshot, now: Snapshot) -> bool:
@@ -25,12 +26,13 @@ def _same_nodes(then: Snapshot, now: Snapshot) -> bool:
     return all(info.node is now.nodes[name].node for name, info in then.nodes.items())
 
 
-def _all_have_slots(plan: Plan, now: Snapshot) -> bool:
+def _all_have_slots(plan: Plan, now: Snapshot, ahead: int | None) -> bool:
     wanted = dict(now.pending)
     for signature, count in now.expected.items():
         wanted[signature] = wanted.get(signature, 0) + count
     return all(
-        signature.unplannable or sum(plan.slots.get(signature, {}).values()) >= count
+        signature.unplannable
+        or sum(plan.slots.get(signature, {}).values()) >= (count if ahead is None else min(count, ahead))
         for signature, count in wanted.items()
     )
 

@@ -85,6 +85,11 @@ class Mirror:
         """Whether a pod waits, or is expected."""
         return self._cache.asks_for_slots()
 
+    @property
+    def holds_pods(self) -> bool:
+        """Whether a pod waits behind our scheduling gate."""
+        return any(pod.held for pod in self._cache.waiting())
+
     def pods(self) -> PodColumns:
         """All pods known here."""
         return self._cache.pods()

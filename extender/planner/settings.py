@@ -16,6 +16,8 @@ class PlannerSettings:
     idle_window_s: float = 0.05
     max_window_s: float = 0.2
     """A burst is planned from its first fifth of a second on: by then hardly any of it is scheduled."""
+    gather_s: float = 0.05
+    """How long events may wait for others, after some were sent: a burst has hundreds a second, and each sending wakes the process up."""
     workers: int = 1
     """Threads of the solver."""
     ping_interval_s: float = 1.0

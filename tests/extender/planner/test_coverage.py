@@ -49,3 +49,12 @@ def test_a_plan_that_is_carried_out_covers(snapshot: Snapshot, why: str) -> None
 )
 def test_a_plan_that_lacks_something_does_not(snapshot: Snapshot, why: str) -> None:
     assert not covers(PLAN, THEN, snapshot), why
+
+
+@pytest.mark.parametrize(("ahead", "covered"), [(None, False), (4, False), (3, True), (2, True)])
+def test_it_may_be_enough_that_those_who_come_next_have_slots(ahead: int | None, covered: bool) -> None:
+    assert covers(PLAN, THEN, now(pending={WEB: 5}), ahead) is covered  # three slots for five pods
+
+
+def test_who_comes_next_needs_room_all_the_same() -> None:
+    assert not covers(PLAN, THEN, now(used=600, pending={WEB: 5}), 3)

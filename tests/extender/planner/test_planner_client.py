@@ -14,7 +14,7 @@ import pytest
 from extender.cache import Cache
 from extender.plan import EMPTY_PLAN, Plan
 from extender.planner.client import PlannerClient
-from extender.planner.messages import CHUNK
+from extender.planner.messages import CHUNK, Events, FrameReader, Message, Synced
 from extender.planner.priority import NICE
 from extender.planner.settings import PlannerSettings
 from stowplan.model.builtin_classes import BUILTIN_CLASSES
@@ -48,6 +48,46 @@ class Server:
 def gone(pid: int) -> bool:
     """Neither running nor a zombie."""
     return not Path(f"/proc/{pid}").exists()
+
+
+class Wire:
+    """The other end of a client's socket: what was written, message by message."""
+
+    def __init__(self) -> None:
+        self.frames = FrameReader()
+        self.got: list[Message] = []
+
+    def write(self, data: bytes) -> None:
+        """Take what is sent."""
+        self.got += self.frames.feed(data)
+
+    async def drain(self) -> None:
+        """There is always room."""
+
+    @property
+    def events(self) -> list[int]:
+        """How many events each message has that came after the first resync."""
+        return [len(one.events) for one in self.got[3:] if isinstance(one, Events)]
+
+
+async def test_events_of_a_burst_travel_together_the_first_one_at_once() -> None:
+    client = PlannerClient(Cache().events, BUILTIN_CLASSES, PlannerSettings(gather_s=0.5))
+    wire = Wire()
+    task = asyncio.create_task(client._write(wire))  # type: ignore[arg-type]  # all that it uses of a StreamWriter
+    try:
+        await until(lambda: any(isinstance(one, Synced) for one in wire.got))
+        await asyncio.sleep(0.6)  # what is gathered after the resync is nothing
+        client.send("delete_pod", "u0")
+        await until(lambda: wire.events == [1])
+        for number in range(20):
+            client.send("delete_pod", f"u{number}")
+            await asyncio.sleep(0)
+        assert wire.events == [1]
+        await until(lambda: sum(wire.events) == 21)
+        assert wire.events == [1, 20]
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
 
 
 async def until(condition: Callable[[], bool]) -> None:

@@ -52,6 +52,7 @@ class Desk:
         self.sent: list[Message] = []
         self.asked: list[dict[str, Any]] = []
         self.broken: set[float] = set()
+        self.slots = 1
         self.loop = PlannerLoop(self.sent.append, lambda: self.now, self.plan)
         self.loop.receive(Configure({}, time_limit_s=1.0, idle_window_s=0.05, max_window_s=0.5))
 
@@ -60,7 +61,7 @@ class Desk:
         self.asked.append({"previous": previous, "pending": snapshot.pending, **options})
         if options["time_limit_s"] in self.broken:
             raise RuntimeError("odd input")
-        return Plan(snapshot.generation, {WEB: {"n1": 1}})
+        return Plan(snapshot.generation, {WEB: {"n1": self.slots}})
 
 
 def desk_with_a_pod() -> Desk:
@@ -115,6 +116,55 @@ def test_a_plan_that_is_being_carried_out_is_renewed_only_after_a_while() -> Non
     desk.now += 2.0
     desk.loop.tick()
     assert len(desk.asked) == 3  # covered again, but old
+
+
+def desk_with_a_backlog(**last: Any) -> Desk:
+    """Two hundred pods wait; the plan, just made, has slots for a hundred and fifty."""
+    desk = Desk()
+    desk.slots = 150
+    node = make_node("n1", cpu=1_000_000, memory=2**50, pods=1000)
+    waiting = [pod(f"u{number}") for number in range(199)]
+    last_one = dataclasses.replace(pod("u199"), **last)
+    events = [("upsert_node", (node,)), *(("upsert_pod", (one,)) for one in (*waiting, last_one))]
+    desk.loop.receive(Events(tuple(events)))
+    desk.loop.receive(Synced())
+    desk.now += 0.05
+    desk.loop.tick()
+    assert len(desk.asked) == 1
+    return desk
+
+
+def bind(desk: Desk, count: int) -> None:
+    """So many of the pods that wait stand where they were planned."""
+    desk.loop.receive(Events(tuple(("upsert_pod", (pod(f"u{number}", "n1"),)) for number in range(count))))
+    desk.now += 0.05
+    desk.loop.tick()
+
+
+def test_slots_for_the_next_hundred_are_enough_until_the_plan_is_old() -> None:
+    desk = desk_with_a_backlog()
+    bind(desk, 50)
+    assert len(desk.asked) == 1  # a hundred slots are left
+
+    assert desk.loop.wait() == pytest.approx(
+        1.95
+    )  # nothing else has to happen: two seconds after the plan it is renewed
+    desk.now += 1.95
+    desk.loop.tick()
+    assert len(desk.asked) == 2
+    assert desk.loop.wait() is None
+
+
+def test_with_fewer_slots_a_plan_is_made_at_once() -> None:
+    desk = desk_with_a_backlog()
+    bind(desk, 51)
+    assert len(desk.asked) == 2
+
+
+def test_a_pod_behind_our_gate_needs_a_slot_of_its_own() -> None:
+    desk = desk_with_a_backlog(held=True)
+    bind(desk, 1)
+    assert len(desk.asked) == 2
 
 
 def test_a_ping_is_answered() -> None:
