@@ -77,5 +77,10 @@ def test_channels_are_a_table_where_they_were_measured() -> None:
     section = THROUGHPUT.section({"sizes": {"500": found}, "channels": {"500/60": found}})
 
     assert section.tables[1].rows[1] == ("500/60 / gates", "398 of 400", "80", "0.90", "10", "20", "1.00", "41.00")
+    pace, price = section.plots[2:]
+    assert [(trace["name"], trace["x"], trace["y"]) for trace in pace.figure["data"]] == [
+        ("gates", ["500 nodes, 60 pods"], [0.9])
+    ]
+    assert price.figure["data"][0]["y"] == [0.82]  # 41 over 50
     assert len(THROUGHPUT.section({"sizes": {"500": found}, "channels": {}}).tables) == 1
     assert len(THROUGHPUT.section({"sizes": {"500": found}}).tables) == 1
