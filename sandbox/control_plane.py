@@ -4,7 +4,6 @@ import json
 import os
 import re
 import shutil
-import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +13,7 @@ from sandbox import components, probe
 from sandbox.activity import activity
 from sandbox.build import Binaries, ensure_binaries
 from sandbox.errors import SandboxError
+from sandbox.kubectl import run_kubectl
 from sandbox.pki import Pki
 from sandbox.ports import PortReservation
 from sandbox.processes import Process
@@ -192,7 +192,7 @@ class ControlPlane:
             SandboxError: it failed; the message is what kubectl said.
         """
         command = [str(self.bin("kubectl")), f"--kubeconfig={self.kubeconfig}", *arguments]
-        result = subprocess.run(command, input=stdin, capture_output=True, text=True, check=False)
+        result = run_kubectl(command, stdin=stdin)
         if result.returncode != 0:
             raise SandboxError(f"kubectl {' '.join(arguments)}: {result.stderr.strip()}")
         return result.stdout

@@ -83,7 +83,10 @@ class SchedulerPod:
         wait_until("the scheduler leads", self._leads, timeout_seconds=_START_SECONDS, interval_seconds=0.2)
 
     def _leads(self) -> bool:
-        lease = json.loads(self._kubectl("get", "lease", SCHEDULER_NAME, "-o", "json"))
+        try:
+            lease = json.loads(self._kubectl("get", "lease", SCHEDULER_NAME, "-o", "json"))
+        except SandboxError:  # no answer from a busy API server: not yet
+            return False
         return lease["spec"].get("holderIdentity", "") not in ("", _HOLDER)
 
     def _remove(self) -> None:
@@ -92,7 +95,11 @@ class SchedulerPod:
         wait_until("the scheduler's pod is gone", gone, timeout_seconds=_START_SECONDS, interval_seconds=0.5)
 
     def _count(self, wanted: int) -> bool:
-        return sum(name.startswith(_POD_NAME) for name in self._cluster.pods()) == wanted
+        try:
+            names = self._cluster.pods()
+        except SandboxError:  # no answer from a busy API server: not yet
+            return False
+        return sum(name.startswith(_POD_NAME) for name in names) == wanted
 
     def _is_synced(self) -> bool:
         names = [name for name in self._cluster.pods() if name.startswith(_POD_NAME)]

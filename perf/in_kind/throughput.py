@@ -51,16 +51,17 @@ class Scope:
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """One size: a row for each arm and round."""
+    """All arms in all rounds on one size, under one load."""
 
     nodes: int
-    backlog: list[Row]
-    burst: list[Row]
-    """Empty where no burst was asked for."""
+    pods: int
+    backlog: bool
+    """Whether the pods waited when the scheduler began, or came while it ran."""
+    rows: list[Row]
 
 
 def measure(kind: KindCluster, scope: Scope, progress: Progress) -> Iterator[Measured]:
-    """Size by size.
+    """Size by size, on each the backlog before the burst.
 
     Args:
         kind: with stowplan installed.
@@ -77,9 +78,11 @@ def measure(kind: KindCluster, scope: Scope, progress: Progress) -> Iterator[Mea
     for nodes in scope.sizes:
         made = cluster(nodes, _SEED)
         stage.grow(made)
-        backlog = stage.rows(made, min(scope.backlog, 2 * nodes), scope.arms, backlog=True)
-        burst = stage.rows(made, scope.bursts[nodes], scope.channels, backlog=False) if nodes in scope.bursts else []
-        yield Measured(nodes, backlog, burst)
+        few = min(scope.backlog, 2 * nodes)
+        yield Measured(nodes, few, True, stage.rows(made, few, scope.arms, backlog=True))
+        if nodes in scope.bursts:
+            count = scope.bursts[nodes]
+            yield Measured(nodes, count, False, stage.rows(made, count, scope.channels, backlog=False))
 
 
 class _Stage:

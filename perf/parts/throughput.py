@@ -50,11 +50,14 @@ def _in_kind(context: Context) -> Data:
     with context.place(context.scratch / "cluster", context.progress) as cluster:
         if cluster.kind is None:
             raise SandboxError("this part rearranges the scheduler's Deployment, which it does in kind only")
-        found, channels = {}, {}
-        for size in in_kind.measure(cluster.kind, scope, context.progress.update):
-            found[str(size.nodes)] = by_arm(summary(size.backlog))
-            if size.burst:
-                channels[f"{size.nodes}/{scope.bursts[size.nodes]}"] = by_arm(summary(size.burst))
+        found: dict[str, Any] = {}
+        channels: dict[str, Any] = {}
+        for measured in in_kind.measure(cluster.kind, scope, context.progress.update):
+            arms = by_arm(summary(measured.rows))
+            if measured.backlog:
+                found[str(measured.nodes)] = arms
+            else:
+                channels[f"{measured.nodes}/{measured.pods}"] = arms
             context.keep({"mode": "backlog", "sizes": found, "channels": channels})
         return {"mode": "backlog", "sizes": found, "channels": channels}
 

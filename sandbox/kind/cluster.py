@@ -2,6 +2,7 @@
 
 import json
 import os
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final, Self
@@ -19,6 +20,8 @@ from sandbox.processes import Process
 from stowplan.model.keys import SYSTEM_NAMESPACE
 
 _READY: Final = "240s"
+_DELETE_PAUSES: Final = (5.0, 20.0)
+"""Seconds before the next attempt to delete a cluster."""
 OVERLAY: Final = "overlays/kind"
 
 
@@ -43,9 +46,9 @@ class KindCluster:
         self.start()
         return self
 
-    def __exit__(self, *_: object) -> None:
-        """Take it away, unless it is to be kept."""
-        self.stop()
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
+        """Take it away, unless it is to be kept. What went wrong in the block is not hidden by what goes wrong here."""
+        self._stop_after(error)
 
     @property
     def kubeconfig(self) -> Path:
@@ -73,9 +76,17 @@ class KindCluster:
         """
         try:
             self._start()
-        except BaseException:
-            self.stop()
+        except BaseException as error:
+            self._stop_after(error)
             raise
+
+    def _stop_after(self, error: BaseException | None) -> None:
+        try:
+            self.stop()
+        except SandboxError as second:
+            if error is None:
+                raise
+            error.add_note(f"and then: {second}")
 
     def stop(self) -> None:
         """Stop KWOK and delete the cluster if it was made here and is not to be kept."""
@@ -84,8 +95,20 @@ class KindCluster:
             self._kwok = None
         self._ports.release()
         if self._made and not self.settings.keep:
-            run(["kind", "delete", "cluster", "--name", self.settings.name], environment=self._environment)
+            self._delete()
             self._made = False
+
+    def _delete(self) -> None:
+        """On a busy machine docker gives up waiting for a container's end, and the next attempt finds it gone."""
+        for pause in (*_DELETE_PAUSES, None):
+            try:
+                run(["kind", "delete", "cluster", "--name", self.settings.name], environment=self._environment)
+            except SandboxError:
+                if pause is None:
+                    raise
+                time.sleep(pause)
+            else:
+                return
 
     def _start(self) -> None:
         check_docker(self._environment)

@@ -1,12 +1,12 @@
 """Runs docker, kind and kubectl, with errors that say what was run, what it said, and what to do."""
 
 import shutil
-import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
 from sandbox.errors import SandboxError
+from sandbox.kubectl import run_kubectl
 
 _TAIL: Final = 2_000
 REMEDIES: Final[Mapping[str, str]] = {
@@ -30,9 +30,7 @@ def run(argv: Sequence[str | Path], *, environment: Mapping[str, str], text: str
     program = shutil.which(str(argv[0]), path=environment.get("PATH"))
     if program is None:
         raise SandboxError(f"{argv[0]} is not on PATH; {REMEDIES.get(str(argv[0]), 'give its absolute path')}")
-    done = subprocess.run(
-        [program, *map(str, argv[1:])], env=dict(environment), input=text, capture_output=True, text=True, check=False
-    )
+    done = run_kubectl([program, *argv[1:]], stdin=text, environment=environment)
     if done.returncode != 0:
         said = (done.stderr or done.stdout)[-_TAIL:]
         raise SandboxError(f"{' '.join(map(str, argv))} ended with exit code {done.returncode}:\n{said}")

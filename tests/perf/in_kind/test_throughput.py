@@ -65,10 +65,11 @@ def test_every_arm_has_a_backlog_on_every_size_and_every_channel_a_burst_where_a
     seen: list[tuple[str, bool, int, bool]],
 ) -> None:
     cluster, told = Cluster(), list[tuple[str, int, int]]()
-    small, large = measure(cluster, SCOPE, lambda *what: told.append(what))  # type: ignore[arg-type]  # what is asked of it
+    found = list(measure(cluster, SCOPE, lambda *what: told.append(what)))  # type: ignore[arg-type]  # what is asked of it
 
-    assert [(row.arm, row.round) for row in small.backlog].count(("narrow", 0)) == 1
-    assert (len(small.backlog), len(small.burst), len(large.backlog), len(large.burst)) == (4, 4, 4, 0)
+    shapes = [(one.nodes, one.pods, one.backlog, len(one.rows)) for one in found]
+    assert shapes == [(10, 15, True, 4), (10, 5, False, 4), (20, 15, True, 4)]
+    assert [(row.arm, row.round) for row in found[0].rows].count(("narrow", 0)) == 1
     assert {entry for entry in seen if entry[1]} == {("stock", True, 15, False), ("narrow", True, 15, False)}
     assert {entry for entry in seen if not entry[1]} == {("stock", False, 5, False), ("gates", False, 5, True)}
     assert told[-1][1:] == (11, 12)
