@@ -27,7 +27,7 @@ from stowplan.model.builtin_classes import BUILTIN_CLASSES
 
 DATA: Final = Path(__file__).parent / "data"
 BASELINES: Final = ("vpa", "krr")
-OVERRUN_PRICES: Final = (0.0, 2.0, 8.0)
+OVERRUN_PRICES: Final = (0.0, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0)
 """Of which one is chosen for each baseline, on the tuning days."""
 TUNING_DAYS: Final = (15, 45)
 """Days of Bitbrains on which constants were chosen: learned before the first, judged up to the second."""

@@ -13,8 +13,9 @@ from recommender.replaying.judge import Verdict
 
 NEEDED: Final = 0.05
 """At least this share less is the target."""
-ABOUT_EQUAL: Final = 0.01
-"""Savings this close on tuning days say nothing about later ones; the safer setting is taken."""
+ROOM: Final = 0.75
+"""On tuning days a setting must keep the baseline's overrun shares times this: what is to hold on later days needs room on these."""
+_OVERRUNS: Final = ("overrun_share", "overrun_share_p95")
 
 
 def cpu_target(points: Sequence[Point], baseline: Verdict) -> dict[str, Any]:
@@ -24,7 +25,7 @@ def cpu_target(points: Sequence[Point], baseline: Verdict) -> dict[str, Any]:
     if ours is None:
         return {"baseline": theirs, "reached": None, "met": False}
     saving = 1 - ours["requested"] / theirs["requested"]
-    no_worse = all(ours[key] <= theirs[key] for key in ("overrun_share", "overrun_share_p95"))
+    no_worse = all(ours[key] <= theirs[key] for key in _OVERRUNS)
     return {
         "baseline": theirs,
         "reached": ours,
@@ -62,13 +63,28 @@ def interpolated(points: Sequence[dict[str, Any]], by: str, at: float) -> dict[s
     }
 
 
-def safest(found: dict[float, dict[str, Any]]) -> float:
-    """The largest overrun price that saves within ABOUT_EQUAL of the best of those that keep the overrun bounds (of all, if none does)."""
-    kept = {price: of for price, of in found.items() if of.get("overrun_no_worse", False)} or found
-    savings = {price: float(of.get("saving", -1.0)) for price, of in kept.items()}
-    return max(price for price, saving in savings.items() if saving >= max(savings.values()) - ABOUT_EQUAL)
+def cheapest_with_room(found: dict[float, dict[str, Any]]) -> float:
+    """The overrun price that saves most of those whose overrun shares, mean and 95th percentile, keep ROOM times the baseline's.
+
+    If none does, the one that overruns least beside the baseline. Prices at which the frontier does not come to the baseline's unmet
+    demand are left out, unless none does: then the largest.
+    """
+    reached = {price: of for price, of in found.items() if of["reached"] is not None}
+    if not reached:
+        return max(found)
+    overruns = {price: _worst_overrun(of) for price, of in reached.items()}
+    kept = [price for price, overrun in overruns.items() if overrun <= ROOM]
+    if not kept:
+        return min(overruns, key=lambda price: overruns[price])
+    return max(kept, key=lambda price: float(reached[price]["saving"]))
+
+
+def _worst_overrun(of: dict[str, Any]) -> float:
+    """The larger of the two overrun shares over the baseline's; none of it is 0 times anything."""
+    ours, theirs = of["reached"], of["baseline"]
+    return max(ours[key] / theirs[key] if theirs[key] else (float("inf") if ours[key] else 0.0) for key in _OVERRUNS)
 
 
 def best_price(frontiers: dict[float, Frontier], baseline: Verdict) -> float:
     """The overrun price to use against a baseline: chosen on tuning days, used on judged ones."""
-    return safest({price: cpu_target(frontier.cpu, baseline) for price, frontier in frontiers.items()})
+    return cheapest_with_room({price: cpu_target(frontier.cpu, baseline) for price, frontier in frontiers.items()})
