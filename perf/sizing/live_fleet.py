@@ -20,12 +20,14 @@ from perf.sizing.scale import CONTAINERS, TODAY, WORKLOADS, histories, peak_kib
 from recommender.live.closing import Terms, close_day
 from recommender.live.feeding import Feeder, Place
 from recommender.live.fleet_pass import Case, FleetPass
+from recommender.live.last_memory import LastMemory
 from recommender.live.profiles import digest, profile_of, with_checkpoint
 from recommender.live.shards import encode_shard
 from recommender.remembering.learned import Learned
 from recommender.remembering.open_sketches import Batch
 from recommender.sizing.peers import Peers
 from recommender.sizing.prices import list_prices
+from recommender.sources.intake import Intake
 from recommender.sources.observation import UsageSample
 from recommender.workloads.fleet import GRACE_S, SHARDS, Fleet, Tracked, shard_of
 from stowplan.model.builtin_classes import BUILTIN_CLASSES
@@ -69,7 +71,8 @@ def measure(workloads: int = WORKLOADS) -> dict[str, Any]:
     fleet = fleet_of(workloads)
     found: dict[str, Any] = {"containers": fleet.containers, "peak_mib_learned": peak_kib() // 1024}
     now_s = MIDNIGHT + 80_000
-    found["take_in_a_minute"] = _timed(lambda: _feed(fleet, now_s))
+    intake, last_memory = Intake(), LastMemory()
+    found["take_in_a_minute"] = _timed(lambda: _feed(fleet, intake, last_memory, now_s))
     sizes: dict[str, int] = {}
     found["first_pass"] = _timed(lambda: _pass(fleet, now_s, sizes))
     found["pass"] = _timed(lambda: _pass(fleet, now_s + 3600, sizes))
@@ -92,14 +95,16 @@ def _timed(run: Callable[[], object]) -> dict[str, float]:
     }
 
 
-def _feed(fleet: Fleet, now_s: int) -> None:
+def _feed(fleet: Fleet, intake: Intake, last_memory: LastMemory, now_s: int) -> None:
     places = {f"{key.name}-0": Place(Workload(*key)) for key in fleet.workloads}
     samples = [
         UsageSample("ns", pod, f"container-{container}", now_s, 60, 200.0, 1e8)
         for pod in places
         for container in range(CONTAINERS)
     ]
-    Feeder(fleet, lambda _namespace, pod, _container: places.get(pod)).take(samples, now_s)
+    admitted = intake.offer(samples, now_s).samples
+    last_memory.note(admitted, now_s)
+    Feeder(fleet, lambda _namespace, pod, _container: places.get(pod)).take(admitted, now_s)
 
 
 def _pass(fleet: Fleet, now_s: int, sizes: dict[str, int]) -> None:

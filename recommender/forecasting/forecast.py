@@ -70,16 +70,14 @@ def at_price(of: Forecast, risk: float, overrun_price: float) -> Floats:
 
 
 def within_risk(of: Forecast, overrun: Floats, unmet: Floats) -> Floats:
-    """The smallest request whose predicted overrun share and unmet demand (share of use) keep within bounds by container."""
+    """The smallest request whose predicted overrun share and unmet demand (share of use) keep within bounds by container.
+
+    Overrun is a percentile of time, unmet demand one of load: each unit of use counts at its own height, and the request is the height
+    below which 1 - `unmet` of all work is done. (Autopilot's load-adjusted percentile lays all work of a moment to its highest unit.)
+    """
     return of.first((of.overrun <= overrun[:, None] + 1e-12) & (of.unmet <= (unmet * of.mean)[:, None] + 1e-12))
 
 
 def percentile(of: Forecast, share: float) -> Floats:
     """The use that is not exceeded for `share` of the time, millicores."""
     return of.first(of.overrun <= 1 - share + 1e-12)
-
-
-def load_percentile(of: Forecast, share: float) -> Floats:
-    """The use up to which `share` of all work is done: Autopilot's load-adjusted percentile, millicores."""
-    work_above = of.unmet + of.use * of.overrun
-    return of.first(work_above <= (1 - share) * of.mean[:, None] + 1e-9)

@@ -15,7 +15,7 @@ from recommender.remembering.learned import Learned
 from recommender.remembering.open_sketches import HOUR_S, Batch
 from recommender.remembering.starts import KEPT, warm_up_of
 from recommender.remembering.throttling import demand
-from recommender.sources.observation import Incident, IncidentKind, UsageSample
+from recommender.sources.observation import Incident, UsageSample
 from recommender.workloads.fleet import Fleet, Tracked
 from stowplan.model.workload import Workload, WorkloadKey
 
@@ -198,7 +198,7 @@ class Feeder:
         if tracked is None:
             return None
         learned = self._fleet.at(tracked.rows[incident.container])
-        if incident.kind is not IncidentKind.RESTARTED:
+        if incident.kind.for_memory:
             self._short_of_memory(incident, bump_percent, place, tracked)
         return None if learned.slow.init else tracked.key
 

@@ -12,6 +12,7 @@ from recommender.amounts import DAY_S
 from recommender.live.checkpointing import INCIDENTS, Checkpointer, incidents_of
 from recommender.live.closing import close_day, close_run, runs_due
 from recommender.live.feeding import Dropped, Feeder
+from recommender.live.last_memory import LastMemory
 from recommender.live.pod_index import PodIndex
 from recommender.live.profile_store import CHECKPOINT_KIND, OPEN_DAY, ProfileStore
 from recommender.live.profiles import digest
@@ -71,6 +72,7 @@ class Learning:
         self._clock = clock
         self._sleep = sleep
         self._intake = Intake()
+        self._last_memory = LastMemory()
         self._day_closed = asyncio.Event()
         self._incidents: list[Incident] = []
         self._handled: list[IncidentKey] = []
@@ -214,7 +216,7 @@ class Learning:
 
     def _take_incidents(self) -> None:
         incidents, self._incidents[:] = list(self._incidents), []
-        for incident in incidents:
+        for incident in map(self._last_memory.resolved, incidents):
             key = self._feeder.take_incident(incident, self._bump_of(incident))
             if key is not None:
                 self._steps.incident(key, incident)
@@ -227,6 +229,7 @@ class Learning:
     async def _take(self, samples: Sequence[UsageSample], now_s: int) -> None:
         admission = self._intake.offer(samples, now_s)
         self._source_metrics.admitted(self._source.name, admission)
+        self._last_memory.note(admission.samples, now_s)
         for _ in self._feeder.slices(admission.samples, now_s):
             await asyncio.sleep(0)
 

@@ -10,7 +10,7 @@ from typing import Final
 from recommender.live.pod_index import Running
 from recommender.regression.rate_change import Hour
 from recommender.regression.regression import apply, observe, stepping_back
-from recommender.sources.observation import Incident, IncidentKind
+from recommender.sources.observation import Incident
 from recommender.workloads.fleet import Fleet
 from stowplan.model.workload import WorkloadKey
 
@@ -43,7 +43,7 @@ class StepBacks:
     def incident(self, key: WorkloadKey, incident: Incident) -> None:
         """Something befell a container of a workload."""
         counting = self._counting.setdefault(key, _Counting())
-        kind = counting.restarted if incident.kind is IncidentKind.RESTARTED else counting.oom_killed
+        kind = counting.oom_killed if incident.kind.for_memory else counting.restarted
         kind.add((incident.pod_uid, incident.container))
 
     def throttled(self, key: WorkloadKey, share: float) -> None:

@@ -20,6 +20,8 @@ IncidentKey = tuple[str, str, int]
 """Pod's UID, container, Unix seconds of the end; where the kubelet does not know when it ended: minus the number of the restart."""
 
 _OOM_KILLED: Final = "OOMKilled"
+_SIGKILLED: Final = 128 + 9
+"""Exit code of a process that SIGKILL ended."""
 _REMEMBERED_S: Final = 24 * 3600
 """Incidents of pods that have gone are remembered this long: Events live for an hour unless the API server says otherwise."""
 _SAME_S: Final = 60
@@ -104,17 +106,19 @@ class IncidentLog:
 
     def _observe(self, pod: PodFate, fate: ContainerFate, before: ContainerFate | None) -> None:
         for ending in fate.endings:
-            kind = _kind(ending)
+            kind = _kind(ending, limited=fate.limited)
             if kind is not None:
-                self._ended(kind, pod, fate, ending.finished_s)
+                self._ended(kind, pod, fate, ending.finished_s, ending.started_s)
         unseen = before is not None and fate.restarts > before.restarts
         if unseen and not any(ending.restarted for ending in fate.endings):
             # The count went up, but the kubelet has forgotten how it ended, as after a restart of the node.
             self._ended(IncidentKind.RESTARTED, pod, fate, 0)
 
-    def _ended(self, kind: IncidentKind, pod: PodFate, fate: ContainerFate, finished_s: int) -> None:
+    def _ended(
+        self, kind: IncidentKind, pod: PodFate, fate: ContainerFate, finished_s: int, started_s: int = 0
+    ) -> None:
         t_s = finished_s or int(self._clock())
-        incident = Incident(kind, pod.namespace, pod.name, pod.uid, fate.name, t_s, fate.memory_limit)
+        incident = Incident(kind, pod.namespace, pod.name, pod.uid, fate.name, t_s, fate.memory_limit, started_s)
         self._once(incident, finished_s or -fate.restarts)
 
     def _once(self, incident: Incident, number: int) -> None:
@@ -187,12 +191,15 @@ def pod_reflector(
     return Reflector(api, PODS, project_pod_fate, incidents, metrics=metrics, name="pods/incidents", **options)
 
 
-def _kind(ending: Ending) -> IncidentKind | None:
-    """What an end was; None where it was none of our business: an orderly one, or one that was not followed by a new start."""
+def _kind(ending: Ending, *, limited: bool) -> IncidentKind | None:
+    """What an end was; None where it was none of our business: an orderly one, or one that was not followed by a new start.
+
+    A pod that is deleted ends by SIGKILL too if it does not heed SIGTERM, hence the new start is asked for there as well.
+    """
     if ending.reason == _OOM_KILLED:
         return IncidentKind.OOM_KILLED
     if ending.restarted and ending.exit_code != 0:
-        return IncidentKind.RESTARTED
+        return IncidentKind.KILLED if limited and ending.exit_code == _SIGKILLED else IncidentKind.RESTARTED
     return None
 
 

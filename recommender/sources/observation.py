@@ -35,6 +35,13 @@ class IncidentKind(StrEnum):
     """By the kubelet, for memory."""
     RESTARTED = "Restarted"
     """It ended with an error and was started again, for another reason than memory."""
+    KILLED = "Killed"
+    """As `RESTARTED`, by SIGKILL, which nobody gave a reason for: perhaps for memory (`recommender.live.last_memory`)."""
+
+    @property
+    def for_memory(self) -> bool:
+        """Whether the container certainly lacked memory."""
+        return self in (IncidentKind.OOM_KILLED, IncidentKind.EVICTED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +56,8 @@ class Incident:
     t_s: int
     memory_limit: int
     """Bytes that it had to do with (its limit, else its request); 0 where unknown."""
+    started_s: int = 0
+    """Unix seconds of the start of the run that ended so; 0 where unknown."""
 
 
 class UsageSource(Protocol):

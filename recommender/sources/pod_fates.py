@@ -25,6 +25,8 @@ class Ending:
     """Unix seconds; 0 where the kubelet does not know."""
     restarted: bool
     """Whether the container was started again after it."""
+    started_s: int = 0
+    """Unix seconds of the start of the run that ended so; 0 where the kubelet does not know."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +39,8 @@ class ContainerFate:
     """The end before the present run and the present one, where there are such."""
     memory_limit: int
     """Bytes: the limit in force, else the request; 0 where there is neither."""
+    limited: bool = False
+    """Whether `memory_limit` is a limit, which the kernel holds the container to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +66,7 @@ class _Container(msgspec.Struct, gc=False):
 class _Terminated(msgspec.Struct, rename="camel", gc=False):
     reason: str = ""
     exit_code: int = 0
+    started_at: datetime | None = None
     finished_at: datetime | None = None
 
 
@@ -122,34 +127,37 @@ def project_pod_fate(raw: bytes | msgspec.Raw) -> PodFate:
 
 def _fate(container: _Container, status: _Status | None) -> ContainerFate:
     written = container.resources
+    # What the kubelet has set counts, which is another than the written one while the pod is resized in place.
+    memory, limited = _memory([written] if status is None else [status.resources, written])
     if status is None:
-        return ContainerFate(sys.intern(container.name), 0, (), _memory([written]))
+        return ContainerFate(sys.intern(container.name), 0, (), memory, limited)
     endings = (_ending(status.last_state, restarted=True), _ending(status.state, restarted=False))
-    return ContainerFate(
-        sys.intern(container.name),
-        status.restart_count,
-        tuple(ending for ending in endings if ending is not None),
-        # What the kubelet has set counts, which is another than the written one while the pod is resized in place.
-        _memory([status.resources, written]),
-    )
+    known = tuple(ending for ending in endings if ending is not None)
+    return ContainerFate(sys.intern(container.name), status.restart_count, known, memory, limited)
 
 
 def _ending(state: _State | None, *, restarted: bool) -> Ending | None:
     if state is None or state.terminated is None:
         return None
     ended = state.terminated
-    finished_s = int(ended.finished_at.timestamp()) if ended.finished_at else 0
-    return Ending(sys.intern(ended.reason), ended.exit_code, max(0, finished_s), restarted)
+    return Ending(
+        sys.intern(ended.reason), ended.exit_code, _seconds(ended.finished_at), restarted, _seconds(ended.started_at)
+    )
 
 
-def _memory(resources: Sequence[_Resources | None]) -> int:
-    """The first limit, else the first request."""
+def _seconds(at: datetime | None) -> int:
+    return max(0, int(at.timestamp())) if at else 0
+
+
+def _memory(resources: Sequence[_Resources | None]) -> tuple[int, bool]:
+    """The first limit, else the first request; and whether it is a limit."""
     given = [of for of in resources if of is not None]
-    for quantities in (*(of.limits for of in given), *(of.requests for of in given)):
+    ranked = [(of.limits, True) for of in given] + [(of.requests, False) for of in given]
+    for quantities, limited in ranked:
         written = (quantities or {}).get("memory")
         if written is not None:
             try:
-                return parse_bytes(written)
+                return parse_bytes(written), limited
             except QuantityError:
                 continue
-    return 0
+    return 0, False

@@ -90,7 +90,7 @@ async def test_each_incident_once_through_relists_and_restarts(control_plane: Co
         async with watching(api, namespace, []) as (log, seen):
             await api.patch(status, killed(1, AT), "strategic-merge-patch")
             await until(lambda: len(seen) == 1)
-            assert seen == [Incident(IncidentKind.OOM_KILLED, namespace, "web-0", uid, "app", AT_S, 2 * GIB)]
+            assert seen == [Incident(IncidentKind.OOM_KILLED, namespace, "web-0", uid, "app", AT_S, 2 * GIB, AT_S)]
             await api.create(EVENTS.path(namespace), eviction(namespace, "web-0", uid))
             await until(lambda: len(seen) == 2)
             assert (seen[1].kind, seen[1].t_s) == (IncidentKind.EVICTED, AT_S + 180)

@@ -28,7 +28,9 @@ COLD = {"requests": {"cpu": "500m", "memory": "2Gi"}, "limits": {"memory": "2560
 @pytest.fixture(scope="module")
 def webhook(control_plane: ControlPlane, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Webhook]:
     """With the definition of WorkloadProfile, and without those of the Vertical Pod Autoscaler."""
-    control_plane.kubectl("apply", "-f", str(manifests_dir() / "crds" / "workloadprofiles.yaml"))
+    definition = str(manifests_dir() / "crds" / "workloadprofiles.yaml")
+    control_plane.kubectl("apply", "-f", definition)
+    control_plane.kubectl("wait", "--for=condition=Established", "-f", definition, "--timeout=30s")
     with installed(control_plane, tmp_path_factory.mktemp("tls"), NAME) as running:
         yield running
 

@@ -25,7 +25,8 @@ def with_crds(control_plane: ControlPlane) -> Iterator[ControlPlane]:
     control_plane.kubectl("apply", "-k", str(manifests_dir() / "crds"))
     control_plane.kubectl("wait", "--for=condition=Established", "--all", "crd", "--timeout=180s")
     yield control_plane
-    control_plane.kubectl("delete", "-k", str(manifests_dir() / "crds"), "--wait=false")
+    # until they are gone: a module that comes next may define them again, and what is being deleted cannot be
+    control_plane.kubectl("delete", "-k", str(manifests_dir() / "crds"), "--wait=true", "--timeout=60s")
 
 
 def write(kubectl: Kubectl, of: WorkloadProfile) -> None:

@@ -45,11 +45,12 @@ def test_a_stated_risk_is_the_smallest_request_that_keeps_both_bounds() -> None:
     assert forecast.within_risk(TENS, loose, np.array([0.11])).tolist() == [70.0]
 
 
-def test_load_percentile_counts_work_not_time() -> None:
-    # 9 of 10 moments at 1m, one at 91m: 91 of 100 parts of the work are done in that moment
+def test_unmet_demand_counts_load_not_time() -> None:
+    # 9 of 10 moments at 1m, one at 91m: a percentile of time asks for 1m, but 90 of the 100 parts of work are above it
     bursty = of([1.0] * 9 + [91.0])
     assert forecast.percentile(bursty, 0.9).tolist() == [1.0]
-    assert forecast.load_percentile(bursty, 0.9).tolist() == [91.0]
+    assert forecast.within_risk(bursty, np.array([0.1]), np.array([0.89])).tolist() == [91.0]
+    assert forecast.within_risk(bursty, np.array([0.1]), np.array([0.91])).tolist() == [1.0]
 
 
 def history(levels: list[float], memory: float = GIB) -> History:

@@ -98,7 +98,8 @@ def test_a_new_pod_of_the_same_name_is_another() -> None:
     ("states", "expected"),
     [
         ({"lastState": ended(5, "Error", 1)}, [("Restarted", "app", 5)]),
-        ({"lastState": ended(5, "Error", 137)}, [("Restarted", "app", 5)]),  # killed, but not for memory
+        ({"lastState": ended(5, "Error", 137)}, [("Killed", "app", 5)]),  # perhaps for memory: its use will tell
+        ({"state": ended(5, "Error", 137)}, []),  # as a pod that is deleted ends, too
         ({"lastState": ended(5, "Completed", 0)}, []),  # an orderly end
         ({"state": ended(5, "Error", 1)}, []),  # not started again (yet)
         ({"state": ended(5, "OOMKilled", 0)}, [("OOMKilled", "app", 5)]),  # the reason counts
@@ -109,6 +110,20 @@ def test_what_an_end_was(states: dict[str, Any], expected: list[tuple[str, str, 
     bed = Bed()
     bed.log.replace([pod("u1", "web-0", app(1, **states))])
     assert bed.short == expected
+
+
+def test_a_kill_without_a_reason_carries_when_its_run_began() -> None:
+    bed = Bed()
+    last = {"terminated": {**ended(5, "Error")["terminated"], "startedAt": "2023-11-14T22:02:00Z"}}
+    bed.log.replace([pod("u1", "web-0", app(1, lastState=last))])
+    assert bed.seen == [Incident(IncidentKind.KILLED, "shop", "web-0", "u1", "app", T + 300, 2048 * MIB, T + 120)]
+
+
+def test_what_has_no_limit_is_not_killed_at_one() -> None:
+    bed = Bed()
+    status = {"name": "migrate", "restartCount": 1, "lastState": ended(3, "Error")}
+    bed.log.replace([pod("u1", "web-0", initContainerStatuses=[status])])  # it has a request only
+    assert bed.short == [("Restarted", "migrate", 3)]
 
 
 def test_init_containers_count_with_their_request() -> None:
