@@ -75,7 +75,7 @@ def test_of_prices_that_leave_room_for_overrun_the_one_that_saves_most_is_taken(
 def test_where_no_price_leaves_room_the_one_that_overruns_least_is_taken() -> None:
     # 0.04 / 0.04 and 0.10 / 0.12 are at most 1; 0.035 / 0.04 and 0.15 / 0.12 at most 1.25
     assert cheapest_with_room({0.0: tuned(0.1, 0.04, 0.10), 8.0: tuned(0.2, 0.035, 0.15)}) == 0.0
-    nothing = {"baseline": {}, "reached": None, "met": False}
+    nothing: dict[str, Any] = {"baseline": {}, "reached": None, "met": False}
     assert cheapest_with_room({0.0: tuned(0.1, 0.2, 0.3), 8.0: nothing}) == 0.0
     assert cheapest_with_room({0.0: nothing, 8.0: nothing}) == 8.0
 
