@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from itertools import pairwise
 
 import numpy as np
@@ -28,15 +29,30 @@ def test_a_class_of_ones_own_declares_its_own_risk_and_starts_as_careful_as_its_
     own = dataclasses.replace(STANDARD, name="payments", tier=0, risk=DeclaredRisk(1, 2, 5))
     assert declared(own) == Risk(0.01, 0.02, 0.05)
     assert start_levels(own) == start_levels(BUILTIN_CLASSES["critical"])
-    assert start_levels(dataclasses.replace(own, tier=9)) == start_levels(BUILTIN_CLASSES["batch"])
+    batch = dataclasses.replace(BUILTIN_CLASSES["batch"], risk=own.risk)
+    assert start_levels(dataclasses.replace(own, tier=9)) == start_levels(batch)
 
 
-def test_no_container_starts_with_more_breach_days_than_a_tenth() -> None:
-    # dev declares 12 % of days: 0.1 / 0.12; standard with 8 % declares 16 % at `save`: 0.1 / 0.16
-    own = dataclasses.replace(STANDARD, risk=DeclaredRisk(6, 8, 8))
-    assert start_levels(BUILTIN_CLASSES["dev"])[1] == pytest.approx(0.1 / 0.12)
+def test_no_container_starts_with_more_breach_days_than_a_twentieth() -> None:
+    # dev declares 12 % of days: 0.05 / 0.12; standard with 8 % declares 16 % at `save`: 0.05 / 0.16
+    own = dataclasses.replace(STANDARD, risk=DeclaredRisk(6, 8, 5))
+    assert start_levels(BUILTIN_CLASSES["dev"])[1] == pytest.approx(0.05 / 0.12)
     assert start_levels(own)[1] == 1.0
-    assert start_levels(own, Cost.SAVE)[1] == pytest.approx(0.1 / 0.16)
+    assert start_levels(dataclasses.replace(own, risk=DeclaredRisk(6, 8, 8)), Cost.SAVE)[1] == pytest.approx(
+        0.05 / 0.16
+    )
+
+
+@pytest.mark.parametrize("fleet", [10, 20, 50, 100, 1000])
+@pytest.mark.parametrize("name", list(BUILTIN_CLASSES))
+def test_after_the_first_judged_day_a_fleet_meets_the_target_with_nine_tenths_probability(
+    fleet: int, name: str
+) -> None:
+    wclass = BUILTIN_CLASSES[name]
+    first = declared(wclass).breach * start_levels(wclass)[1]  # within after one day: no breach on it
+    allowed = fleet // 10
+    kept = sum(math.comb(fleet, n) * first**n * (1 - first) ** (fleet - n) for n in range(allowed + 1))
+    assert kept >= 0.9
 
 
 def test_the_knob_doubles_or_halves_the_risk_per_setting() -> None:
