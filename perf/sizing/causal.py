@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 
@@ -70,7 +70,10 @@ class Outcome:
 class Rule:
     """A rule of the family before its factor, with what it asks for on each judged day."""
 
+    decay: str
+    """Where its distribution is from: the weights of the days before."""
     name: str
+    """What it takes of it."""
     requests: Floats
     """(containers, days) millicores."""
 
@@ -85,24 +88,24 @@ def family(usage: Usage, learn_days: int) -> tuple[Judged, list[Rule]]:
         if day < usage.days:
             learner.observe(day)
     days = range(learn_days, usage.days)
-    asked: dict[str, list[Floats]] = {}
+    asked: dict[tuple[str, str], list[Floats]] = {}
     for day in days:
-        for name, requests in _of_day(windows[day]):
-            asked.setdefault(name, []).append(requests)
+        for decay, name, requests in _of_day(windows[day]):
+            asked.setdefault((decay, name), []).append(requests)
     hours = np.bincount(usage.group, usage.step_s / 3600, len(usage.names) * usage.days).astype(np.float64)
     use = np.stack([windows[day + 1].cpu[:, -1] for day in days], axis=1)
-    rules = [Rule(name, np.stack(of, axis=1)) for name, of in asked.items()]
+    rules = [Rule(decay, name, np.stack(of, axis=1)) for (decay, name), of in asked.items()]
     return Judged(np.nan_to_num(use), hours.reshape(-1, usage.days)[:, learn_days:]), rules
 
 
-def _of_day(of: Window) -> Iterator[tuple[str, Floats]]:
+def _of_day(of: Window) -> Iterator[tuple[str, str, Floats]]:
     scale = fleet_scale(of)
     for decay, made in _forecasts(of):
         for share in PERCENTILES:
-            yield f"{decay}, percentile {100 * share:g}", percentile(made, share)
+            yield decay, f"percentile {100 * share:g}", percentile(made, share)
         for risk in RISKS:
             for price in PRICES:
-                yield f"{decay}, risk {risk:g} at overrun price {price:g}", at_price(made, risk, price * scale)
+                yield decay, f"risk {risk:g} at overrun price {price:g}", at_price(made, risk, price * scale)
 
 
 def _forecasts(of: Window) -> Iterator[tuple[str, Forecast]]:
@@ -130,20 +133,28 @@ def outcome(judged: Judged, requests: Floats) -> Outcome:
     )
 
 
-def best(judged: Judged, rules: list[Rule], baseline: Floats) -> dict[str, float | str | None]:
-    """The largest saving of any rule within the baseline's risks; `rule` names it. `baseline` are its requests on the judged days."""
+def best(judged: Judged, rules: list[Rule], baseline: Floats) -> dict[str, Any]:
+    """The largest saving of any rule within the baseline's risks; `rule` names it, `by_decay` has the largest of each decay.
+
+    `baseline` are its requests on the judged days. None where no rule keeps the risks.
+    """
     theirs = outcome(judged, baseline)
-    least, found = float("inf"), None
+    least = dict.fromkeys((rule.decay for rule in rules), float("inf"))
+    names: dict[str, str] = {}
     for rule in rules:
         for floor in FLOORS:
             requests = np.maximum(rule.requests, floor)
             if floor and np.array_equal(requests, rule.requests, equal_nan=True):
                 continue
-            factor = _factor(judged, requests, theirs, least)
+            factor = _factor(judged, requests, theirs, least[rule.decay])
             if factor is not None:
-                least = outcome(judged, factor * requests).requested
-                found = f"{rule.name}, floor {floor:g}m, x {factor:.3g}"
-    return {"saving": None if found is None else round(1 - least / theirs.requested, 4), "rule": found}
+                least[rule.decay] = outcome(judged, factor * requests).requested
+                names[rule.decay] = f"{rule.decay}, {rule.name}, floor {floor:g}m, x {factor:.3g}"
+    savings = {decay: round(1 - of / theirs.requested, 4) if decay in names else None for decay, of in least.items()}
+    first = min(names, key=lambda decay: least[decay], default=None)
+    if first is None:
+        return {"saving": None, "rule": None, "by_decay": savings}
+    return {"saving": savings[first], "rule": names[first], "by_decay": savings}
 
 
 def _factor(judged: Judged, requests: Floats, theirs: Outcome, least: float) -> float | None:

@@ -13,7 +13,7 @@ import polars as pl
 from perf.sizing import causal
 from perf.sizing.converters import bitbrains, crane, online_boutique
 from perf.sizing.oracle import Hindsight, hindsight, least_cores, least_memory_by_rule
-from perf.sizing.targets import best_price, cpu_target, memory_target
+from perf.sizing.targets import OVERRUNS, best_price, cpu_target, memory_target
 from perf.sizing.uncertainty import cells, interval
 from recommender.amounts import Floats
 from recommender.replaying.by_class import ByClass
@@ -95,12 +95,15 @@ def chosen_prices(tuning: Trace) -> dict[str, float]:
 
 
 def compare(trace: Trace, prices: dict[str, float]) -> dict[str, Any]:
-    """Targets of one trace against each baseline, with their intervals, the bounds of hindsight and the frontiers themselves."""
+    """Targets of one trace against each baseline, with their intervals, the bounds of hindsight and the frontiers themselves.
+
+    The target is judged at the price that was chosen before; what the other prices come to is shown beside it, and decides nothing.
+    """
     baselines = plans(trace)
     memory = sweep(trace.usage, trace.learn_days, risks=()).memory
     frontiers = {
         price: Frontier(sweep(trace.usage, trace.learn_days, breach_risks=(), overrun_price=price).cpu, memory)
-        for price in sorted(set(prices.values()))
+        for price in OVERRUN_PRICES
     }
     known = {
         "one request": hindsight(trace.usage, trace.learn_days, each_day=False),
@@ -114,6 +117,7 @@ def compare(trace: Trace, prices: dict[str, float]) -> dict[str, Any]:
         result[name] = {
             "overrun_price": prices[name],
             "cpu": cpu_target(frontier.cpu, verdict),
+            "cpu_by_price": {price: _in_short(cpu_target(of.cpu, verdict)) for price, of in frontiers.items()},
             "cpu_uncertainty": _uncertainty(trace, frontier, plan),
             "best_rule_in_hindsight": causal.best(judged, rules, plan.cpu[:, trace.learn_days :]),
             "hindsight_saving": {kind: _at_most(of, verdict) for kind, of in known.items()},
@@ -123,6 +127,15 @@ def compare(trace: Trace, prices: dict[str, float]) -> dict[str, Any]:
             "frontier": frontier.as_json(),
         }
     return result
+
+
+def _in_short(found: dict[str, Any]) -> dict[str, Any]:
+    """Saving and overrun shares over the baseline's; nothing but `met` where its unmet demand is not reached."""
+    ours, theirs = found["reached"], found["baseline"]
+    if ours is None:
+        return {"met": False}
+    over = {key: round(ours[key] / theirs[key], 3) for key in OVERRUNS if theirs[key]}
+    return {"saving": found["saving"], **over, "met": found["met"]}
 
 
 def _uncertainty(trace: Trace, frontier: Frontier, baseline: Plan) -> dict[str, Any]:

@@ -15,7 +15,8 @@ NEEDED: Final = 0.05
 """At least this share less is the target."""
 ROOM: Final = 0.75
 """On tuning days a setting must keep the baseline's overrun shares times this: what is to hold on later days needs room on these."""
-_OVERRUNS: Final = ("overrun_share", "overrun_share_p95")
+OVERRUNS: Final = ("overrun_share", "overrun_share_p95")
+"""The measures that may be no worse than the baseline's."""
 
 
 def cpu_target(points: Sequence[Point], baseline: Verdict) -> dict[str, Any]:
@@ -25,7 +26,7 @@ def cpu_target(points: Sequence[Point], baseline: Verdict) -> dict[str, Any]:
     if ours is None:
         return {"baseline": theirs, "reached": None, "met": False}
     saving = 1 - ours["requested"] / theirs["requested"]
-    no_worse = all(ours[key] <= theirs[key] for key in _OVERRUNS)
+    no_worse = all(ours[key] <= theirs[key] for key in OVERRUNS)
     return {
         "baseline": theirs,
         "reached": ours,
@@ -82,7 +83,7 @@ def cheapest_with_room(found: dict[float, dict[str, Any]]) -> float:
 def _worst_overrun(of: dict[str, Any]) -> float:
     """The larger of the two overrun shares over the baseline's; none of it is 0 times anything."""
     ours, theirs = of["reached"], of["baseline"]
-    return max(ours[key] / theirs[key] if theirs[key] else (float("inf") if ours[key] else 0.0) for key in _OVERRUNS)
+    return max(ours[key] / theirs[key] if theirs[key] else (float("inf") if ours[key] else 0.0) for key in OVERRUNS)
 
 
 def best_price(frontiers: dict[float, Frontier], baseline: Verdict) -> float:

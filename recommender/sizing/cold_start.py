@@ -22,7 +22,6 @@ FEATURES: Final[Mapping[str, float]] = {
     "siblings": 1.0,
     "namespace": 1.0,
     "class": 1.0,
-    "language": 1.0,
 }
 """What makes two containers similar, and how much: the image's repository says most (`recommender.workloads.features`)."""
 LEAST_SIMILARITY: Final = 3.0

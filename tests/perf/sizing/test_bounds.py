@@ -41,18 +41,20 @@ def test_what_requests_come_to_by_hand() -> None:
 def test_the_best_rule_is_scaled_to_the_risk_of_the_baseline_and_no_further() -> None:
     # nothing may be unmet: the rule's 300m and 500m have to become 150m and 250m to hold 150m and 200m: 400m of the baseline's 800m
     rules = [
-        Rule("wasteful", np.array([[300.0] * 2, [300.0 * 5] * 2])),
-        Rule("good", np.array([[300.0] * 2, [500.0] * 2])),
+        Rule("slow", "wasteful", np.array([[300.0] * 2, [300.0 * 5] * 2])),
+        Rule("quick", "good", np.array([[300.0] * 2, [500.0] * 2])),
     ]
     found = best(steady(150.0, 200.0), rules, np.full((2, 2), 400.0))
     assert found["saving"] == pytest.approx(0.5, abs=1e-3)
-    assert str(found["rule"]).startswith("good, floor 0m, x 0.5")
+    assert str(found["rule"]).startswith("quick, good, floor 0m, x 0.5")
+    # the wasteful one needs 150m and 750m
+    assert found["by_decay"] == {"slow": pytest.approx(1 - 900 / 800, abs=1e-3), "quick": found["saving"]}
 
 
 def test_where_no_rule_keeps_the_risk_nothing_is_claimed() -> None:
     # no factor is above 8 and no floor above 25m: 200m at most
-    found = best(steady(250.0), [Rule("tiny", np.full((1, 2), 1e-3))], np.full((1, 2), 400.0))
-    assert found == {"saving": None, "rule": None}
+    found = best(steady(250.0), [Rule("any", "tiny", np.full((1, 2), 1e-3))], np.full((1, 2), 400.0))
+    assert found == {"saving": None, "rule": None, "by_decay": {"any": None}}
 
 
 def test_the_family_holds_the_baselines_own_rule_so_that_it_never_saves_less_than_nothing() -> None:
@@ -69,10 +71,12 @@ def test_cells_add_up_to_the_verdict() -> None:
     usage = bursts()
     plan = replay(usage, strategy("krr", usage), 7)
     verdict, found = judge(usage, plan, 7), cells(usage, plan.cpu, 7)
-    assert found.shape == (3, 4, 5)
+    assert found.shape == (5, 4, 5)
     assert found[0].sum(axis=1) == pytest.approx(verdict.cpu_requested)
     assert found[1].sum(axis=1) == pytest.approx(verdict.cpu_unmet)
     assert found[2].sum(axis=1) == pytest.approx(verdict.cpu_used)
+    assert found[3].sum(axis=1) == pytest.approx(verdict.overruns)
+    assert found[4].sum(axis=1) == pytest.approx(verdict.samples)
 
 
 def test_a_saving_that_is_the_same_everywhere_is_certain() -> None:
@@ -80,13 +84,23 @@ def test_a_saving_that_is_the_same_everywhere_is_certain() -> None:
     baseline = cells(usage, replay(usage, strategy("krr", usage), 7).cpu, 7)
     # the same risk with 20 % fewer cores in every cell, and a dearer point at no risk
     cheaper, safe = (
-        baseline * np.array([0.8, 1.0, 1.0])[:, None, None],
-        baseline * np.array([2.0, 0.0, 1.0])[:, None, None],
+        baseline * np.array([0.8, 1.0, 1.0, 1.0, 1.0])[:, None, None],
+        baseline * np.array([2.0, 0.0, 1.0, 0.0, 1.0])[:, None, None],
     )
     for found in interval([cheaper, safe], baseline, draws=50).values():
         assert found["interval_95"] == pytest.approx([0.2, 0.2])
         assert found["standard_error"] == pytest.approx(0.0, abs=1e-9)
-        assert found["reached"] == 1.0
+        assert (found["reached"], found["target_met"]) == (1.0, 1.0)
+
+
+def test_a_saving_with_more_overrun_or_too_small_a_one_meets_no_target() -> None:
+    usage = bursts()
+    baseline = cells(usage, replay(usage, strategy("krr", usage), 7).cpu, 7)
+    safe = baseline * np.array([2.0, 0.0, 1.0, 0.0, 1.0])[:, None, None]
+    careless = baseline * np.array([0.8, 1.0, 1.0, 1.1, 1.0])[:, None, None]
+    small = baseline * np.array([0.96, 1.0, 1.0, 1.0, 1.0])[:, None, None]
+    for cheaper in (careless, small):
+        assert all(found["target_met"] == 0.0 for found in interval([cheaper, safe], baseline, draws=50).values())
 
 
 def test_few_containers_leave_a_saving_uncertain_and_one_day_says_nothing_about_days() -> None:
