@@ -11,6 +11,7 @@ from perf.report.section import Plot, Section, Table
 from perf.sizing import live_fleet
 from perf.sizing.measure import measure_all
 from perf.sizing.scale import measured_apart
+from perf.sizing.targets import OVERRUNS
 
 
 def _measure(context: Context) -> Data:
@@ -72,21 +73,25 @@ def _targets(title: str, traces: dict[str, Any], resource: str) -> Table:
             reached = target["reached"] or {}
             bounds = (_interval(found), _best_rule(found), _hindsight(found["hindsight_saving"]))
             theirs = target["baseline"]
-            risk = "overrun_share" if resource == "cpu" else "breach_days"
             shown = "not reached" if saving is None else f"{saving:.1f} %"
             rows.append(
                 (
                     f"{name} / {baseline}",
                     shown,
-                    f"{reached.get(risk, float('nan')):.4g}",
-                    f"{theirs[risk]:.4g}",
+                    _risks(reached, resource),
+                    _risks(theirs, resource),
                     _met(target),
                     *(bounds if resource == "cpu" else ()),
                 )
             )
-    risk_title = "overrun share" if resource == "cpu" else "breach days"
+    risk_title = "overrun share (mean / 95th percentile)" if resource == "cpu" else "breach days"
     bounded = ("95 % interval", "best rule in hindsight", "bound, period / day") if resource == "cpu" else ()
     return Table(title, ("trace / baseline", "saved", f"{risk_title}, ours", "theirs", "5 % target", *bounded), rows)
+
+
+def _risks(measures: dict[str, Any], resource: str) -> str:
+    keys = OVERRUNS if resource == "cpu" else ("breach_days",)
+    return " / ".join(f"{measures[key]:.4g}" if key in measures else "-" for key in keys)
 
 
 def _interval(found: dict[str, Any]) -> str:
