@@ -134,6 +134,11 @@ class Occupancy:
         self.curves.load(self._row[slots].astype(np.int64), self._owners(groups), survival_of)
         return True
 
+    def hand_over(self) -> NodeCurves:
+        """The curves, to keep; here all nodes look empty until the next renewal."""
+        curves, self.curves = self.curves, NodeCurves()
+        return curves
+
     def _owners(self, groups: NDArray[np.int32]) -> list[Hashable | None]:
         """Pods of one owner are expected to end together; one that is its own owner (None) has no company."""
         keys = self.lifetimes.owners()

@@ -57,7 +57,7 @@ class Lives:
         self._published_s = self._occupancy.renewed_s
         for name in [name for name, row in self._rows.items() if not self._occupancy.residents(row)]:
             self._spare.append(self._rows.pop(name))
-        return NodeValues(generation, dict(self._rows), self._occupancy.curves, self._occupancy.expectations)
+        return NodeValues(generation, dict(self._rows), self._occupancy.hand_over(), self._occupancy.expectations)
 
     def stands(self, row: int, pod: Pod) -> None:
         """The pod of this row stands on a node; it may be known already."""
