@@ -8,7 +8,7 @@ from typing import Any, Final
 from extender.candidates import Option
 from extender.decision_log import Decision
 from extender.outcomes import Outcome
-from extender.plan import Plan
+from extender.plan import SHOWN_ORDER, Plan
 from extender.why_not import option_as_json
 from stowplan.model.pod import Pod
 from stowplan.model.quantity import format_amount
@@ -101,7 +101,7 @@ def explain_plan(plan: Plan) -> dict[str, Any]:
         "gap_percent": gap_percent(plan.cost_micro_usd_per_hour, plan.bound_micro_usd_per_hour),
         "solve_ms": plan.solve_ms,
         "soft_terms": dict(plan.soft_terms),
-        "fill_first": list(plan.fill_order[:10]),
+        "fill_first": list(plan.fill_order[:SHOWN_ORDER]),
         "drain": list(plan.drain),
         "slots": [
             {

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Final
 
 from extender.guidance import NO_GUIDANCE, Guidance
 from stowplan.model.pod import Pod, PodSignature
 from stowplan.model.resources import Shortfall
+
+SHOWN_ORDER: Final = 10
+"""Nodes of the fill order that people are shown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +49,8 @@ class Plan:
     slots: Mapping[PodSignature, Mapping[str, int]] = field(default_factory=dict)
     """Signature -> node name -> pods. The order of the nodes is the order of preference."""
     fill_order: tuple[str, ...] = ()
-    """All schedulable nodes, those to fill first at the front and those to starve (empty, dear) at the end."""
+    """All schedulable nodes, those to fill first at the front and those to starve (empty, dear) at the end; the first `SHOWN_ORDER`
+    of them where the server goes by expected cost: 5,000 names with each plan kept its requests waiting for a millisecond."""
     drain: tuple[str, ...] = ()
     """The drain set: nodes in use that come last among those, so that they run empty (`extender.drain_set`)."""
     rescues: tuple[Rescue, ...] = ()

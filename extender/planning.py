@@ -10,6 +10,7 @@ from extender.lifetimes.node_values import NodeValues
 from extender.plan import EMPTY_PLAN, Plan
 from extender.planner.client import PlannerClient, PlannerStats
 from extender.planner.settings import PlannerSettings
+from extender.scoring import DEFAULT_STRATEGY
 from extender.settings import ExtenderSettings
 from stowplan.model.builtin_classes import BUILTIN_CLASSES
 from stowplan.model.workload_class import WorkloadClass
@@ -79,6 +80,8 @@ def planner_of(settings: ExtenderSettings, resync: Callable[[], list[Event]]) ->
         resync,
         BUILTIN_CLASSES,
         PlannerSettings(
-            time_limit_s=settings.solver_seconds, latency_budget_permille=round(settings.latency_budget * 10)
+            time_limit_s=settings.solver_seconds,
+            latency_budget_permille=round(settings.latency_budget * 10),
+            whole_order=settings.strategy != DEFAULT_STRATEGY,
         ),
     )

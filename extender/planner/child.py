@@ -21,7 +21,7 @@ from extender.binpacking.planning import make_plan
 from extender.binpacking.refusal import RefusalReason
 from extender.drain_set import drain_set, starved
 from extender.moves.rescue import rescue
-from extender.plan import Plan, Rescue
+from extender.plan import SHOWN_ORDER, Plan, Rescue
 from extender.planner.coverage import covers
 from extender.planner.demand import Publish, plan_demand
 from extender.planner.lives import Lives
@@ -172,6 +172,7 @@ class PlannerLoop:
 
     def _publish(self, plan: Plan, snapshot: Snapshot) -> None:
         order = starved(plan.fill_order, self._drain, snapshot)
+        order = order if self._configured.whole_order else order[:SHOWN_ORDER]
         self._send(Planned(dataclasses.replace(plan, drain=self._drain, rescues=self._rescues, fill_order=order)))
 
     def _covered(self, snapshot: Snapshot) -> bool:

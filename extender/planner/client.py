@@ -20,7 +20,6 @@ from extender.planner.messages import (
     CHUNK,
     HEADER,
     Classes,
-    Configure,
     Event,
     Events,
     Failed,
@@ -232,8 +231,7 @@ class PlannerClient:
     async def _write(self, writer: asyncio.StreamWriter) -> None:
         settings = self._settings
         limit = 0.0 if self._failures >= settings.greedy_after_failures else settings.time_limit_s
-        windows, budget = (settings.idle_window_s, settings.max_window_s), settings.latency_budget_permille
-        await _put(writer, Configure(self._classes, limit, *windows, settings.workers, latency_budget_permille=budget))
+        await _put(writer, settings.configuration(self._classes, limit))
         self._want_resync()
         self._connected = True
         while True:

@@ -46,6 +46,7 @@ class Configure:
     workers: int = 1
     seed: int = 1
     latency_budget_permille: int = 0
+    whole_order: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+
+from extender.planner.messages import Configure
+from stowplan.model.workload_class import WorkloadClass
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,6 +17,8 @@ class PlannerSettings:
     """Solver time of one plan, over all stages. A burst of pods takes longer than this to be scheduled anyway."""
     latency_budget_permille: int = 0
     """How much of the least price a plan may spend on the soft terms."""
+    whole_order: bool = True
+    """Whether decisions walk the fill order of plans; else only its beginning is sent."""
     idle_window_s: float = 0.05
     max_window_s: float = 0.2
     """A burst is planned from its first fifth of a second on: by then hardly any of it is scheduled."""
@@ -36,6 +42,18 @@ class PlannerSettings:
     """After so many failures in a row the next process plans without the solver."""
     queue: int = 100_000
     """Events kept while the process is busy; beyond it they are dropped and everything is sent again."""
+
+    def configuration(self, classes: Mapping[str, WorkloadClass], time_limit_s: float) -> Configure:
+        """What a new process is told, with a time limit that may be lower than ours."""
+        return Configure(
+            classes,
+            time_limit_s,
+            self.idle_window_s,
+            self.max_window_s,
+            self.workers,
+            latency_budget_permille=self.latency_budget_permille,
+            whole_order=self.whole_order,
+        )
 
     def __post_init__(self) -> None:
         positive = ("idle_window_s", "max_window_s", "ping_interval_s", "hang_timeout_s", "stale_after_s", "queue")

@@ -323,6 +323,22 @@ def test_drain_set_and_rescues_follow_the_plan_and_are_renewed_at_intervals() ->
     assert second.slots == first.slots
 
 
+@pytest.mark.parametrize(("whole", "sent"), [(True, 12), (False, 10)])
+def test_of_the_fill_order_all_is_sent_where_decisions_walk_it(whole: bool, sent: int) -> None:
+    names = tuple(f"n{number:02d}" for number in range(12))
+    sends: list[Message] = []
+    loop = PlannerLoop(
+        sends.append, lambda: 100.0, lambda snapshot, *_, **__: Plan(snapshot.generation, fill_order=names), lambda: 0.0
+    )
+    loop.receive(Configure({}, 0.0, 0.0, 0.0, whole_order=whole))
+    loop.receive(Events((*(("upsert_node", (make_node(name),)) for name in names), ("upsert_pod", (pod("u1"),)))))
+    loop.receive(Synced())
+    loop.tick()
+
+    (planned,) = (message.plan for message in sends if isinstance(message, Planned))
+    assert planned.fill_order == names[:sent]
+
+
 def test_a_resync_of_many_pods_ends_no_life() -> None:
     cache, sent = Cache(), list[Message]()
     loop = PlannerLoop(sent.append, plan=lambda *_, **__: EMPTY_PLAN)
