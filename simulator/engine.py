@@ -80,6 +80,7 @@ class Replay:
                 done += 1
                 if progress is not None:
                     progress(done)
+            self._rearrange(group, now)
             self._move(now)
         self._depart_until(self._window.end_s, meter)
         self._advance(self._window.end_s, meter)
@@ -120,16 +121,20 @@ class Replay:
         self._where[pod.index] = (pod, slot, self.cluster.place(pod.shape, slot, device))
         self._count(pod, slot, 1)
 
-    def _take(self, pod: PodRow) -> int:
+    def _take(self, pod: PodRow, *, close: bool = True) -> int:
         _, slot, devices = self._where.pop(pod.index)
         self.cluster.remove(pod.shape, slot, devices)
         self._count(pod, slot, -1)
         if not self.cluster.residents[slot]:
             self._price -= int(self.cluster.price[slot])
             self._nodes -= 1
-            if self.trace.elastic:
-                self.cluster.close(slot)
+            if close:
+                self._close_empty(slot)
         return slot
+
+    def _close_empty(self, slot: int) -> None:
+        if self.trace.elastic and self.cluster.active[slot] and not self.cluster.residents[slot]:
+            self.cluster.close(slot)
 
     def _count(self, pod: PodRow, slot: int, change: int) -> None:
         if pod.max_per_node:
@@ -146,6 +151,20 @@ class Replay:
             pod = self._where[index][0]
             slot = self._take(pod)
             self.policy.departed(self.cluster, pod, slot, at)
+
+    def _rearrange(self, pods: list[PodRow], now: int) -> None:
+        """Pods that were placed just now go elsewhere together: two may have changed places."""
+        placed = [pod for pod in pods if pod.index in self._where]
+        changes = [
+            (pod, self._where[pod.index][1], to) for pod, to in self.policy.rearranged(self.cluster, placed, now)
+        ]
+        for pod, _, _ in changes:
+            self._take(pod, close=False)
+        for pod, source, target in changes:
+            self._put(pod, target, self.policy.device(self.cluster, pod.shape, target))
+            self.policy.moved(self.cluster, pod, source, target, now)
+        for _, source, _ in changes:
+            self._close_empty(source)
 
     def _move(self, now: int) -> None:
         budget = self.placed // MOVES_PER_PLACEMENTS - self.moves

@@ -97,7 +97,7 @@ class NodeCurves:
         stays = curve * WIDTHS
         # copying most of the rows costs more than multiplying all of them
         added: Floats = (self.gone @ stays)[rows] if 2 * len(rows) > len(self.gone) else self.gone[rows] @ stays
-        for row, sibling in self._siblings(owner).items():
+        for row, sibling in self.siblings(owner).items():
             position = int(np.searchsorted(rows, row))
             if position < len(rows) and rows[position] == row:
                 there = sibling.astype(np.float64)
@@ -120,7 +120,8 @@ class NodeCurves:
         self.gone = gone
         self._rows = np.where(self._rows >= 0, rows[self._rows], -1)
 
-    def _siblings(self, owner: Hashable) -> dict[int, Curve]:
+    def siblings(self, owner: Hashable) -> dict[int, Curve]:
+        """Row -> survival of the longest of an owner's pods there."""
         begin, end = self._slices.get(owner, (0, 0))
         found = {int(self._rows[n]): self._curves[n] for n in range(begin, end) if self._rows[n] >= 0}
         fresh = self._fresh.get(owner)

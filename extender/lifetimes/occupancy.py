@@ -113,6 +113,11 @@ class Occupancy:
         self.renew(now)
         return float(self.expectations.curve(path) @ WIDTHS)
 
+    def survival(self, path: Sequence[Hashable], now: float, age: float = 0.0) -> Floats:
+        """The chance of a pod to stand in each bin of the time ahead."""
+        self.renew(now)
+        return self.expectations.curve(path, age)
+
     def residents(self, row: int) -> Sequence[Hashable]:
         """The pods on a node."""
         return self._on.get(row, ())

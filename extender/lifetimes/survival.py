@@ -14,6 +14,7 @@ from typing import Final
 
 import numpy as np
 
+from extender.lifetimes.batch_size import BatchSize
 from extender.lifetimes.standing import Floats, Standing
 
 EDGES: Final[Floats] = np.array(
@@ -26,6 +27,8 @@ BINS: Final = len(WIDTHS)
 _MIDDLES: Final[Floats] = (EDGES[1:] + EDGES[:-1]) / 2
 PRIOR_PODS: Final = (1.0, 8.0, 0.5)
 """How many pods at risk the group above is worth: to the first group, to a shape, to an owner."""
+_PRIOR_PODS_OF_SIZE: Final = 20.0
+"""The same to the pods of a shape that came in batches of one size (`BatchSize`)."""
 _LARGEST_HAZARD: Final = 0.99
 """Keeps logarithms finite."""
 _PRIOR_LIFE_S: Final = 14_400.0
@@ -43,7 +46,8 @@ class Lifetimes:
 
     Args:
         most_groups: groups remembered; those of pods that stand are never forgotten.
-        prior_pods: by level of the path, how many pods at risk the group above is worth; the last one for all levels below.
+        prior_pods: by level of the path, how many pods at risk the group above is worth; the last one for all levels below. The size of
+            a batch is no level of its own: what is below it counts as if it were not there.
         standing: keeps the pods that stand.
     """
 
@@ -57,10 +61,14 @@ class Lifetimes:
         self._most_groups = most_groups
         self._prior_pods = tuple(prior_pods)
         self._rows: dict[tuple[Hashable, ...], int] = {}
+        self._unsized: dict[tuple[Hashable, ...], int] = {}
+        """Paths without the size of the batch -> the group of those with it whose pods came last."""
         self._departures = np.zeros((64, BINS))
         self._exposure = np.zeros((64, BINS))
         self._parent: list[int] = []
         self._level: list[int] = []
+        self._prior: list[float] = []
+        """By group, how many pods at risk the one above is worth."""
         self._seen: list[float] = []
         """By group, when a pod of it came or went last."""
         self.standing = Standing() if standing is None else standing  # an empty one is false
@@ -81,6 +89,8 @@ class Lifetimes:
         for level in range(len(path) + 1):
             group = self._row(tuple(path[:level]), group, level)
             self._seen[group] = max(self._seen[group], born)
+            if level > BatchSize.LEVEL and isinstance(path[BatchSize.LEVEL - 1], BatchSize):
+                self._unsized[BatchSize.left_out(path[:level])] = group
         self.standing.add(pod, group, born, born if seen is None else max(born, seen))
 
     def depart(self, pod: Hashable, now: float) -> None:
@@ -103,12 +113,12 @@ class Lifetimes:
         self.standing.remove(pod)
 
     def groups(self) -> dict[tuple[Hashable, ...], int]:
-        """Path -> row of `rates`."""
-        return dict(self._rows)
+        """Path -> row of `rates`; an owner whose batches have sizes is found without the size as well."""
+        return {**self._unsized, **self._rows}
 
     def owners(self) -> dict[int, Hashable]:
         """The last key of the groups that have one below a shape: whose pods they count."""
-        return {row: path[-1] for path, row in self._rows.items() if len(path) > 1}
+        return {row: path[-1] for path, row in self._rows.items() if len(BatchSize.left_out(path)) > 1}
 
     def rates(self, now: float) -> Floats:
         """Departures a second by group and bin of age, from all that is known at a time. May forget groups, so rows may change."""
@@ -143,7 +153,7 @@ class Lifetimes:
         for level in range(int(levels.max(initial=-1)) + 1):
             rows = np.flatnonzero(levels == level)
             prior = hazard[parents[rows]] if level else hazard[rows]
-            k = self._prior_pods[min(level, len(self._prior_pods) - 1)]
+            k = np.array([self._prior[row] for row in rows])[:, None]
             hazard[rows] = (self._departures[rows] + k * prior) / (exposure[rows] / WIDTHS + k)
         rates: Floats = -np.log1p(-np.minimum(hazard, _LARGEST_HAZARD)) / WIDTHS
         return rates
@@ -162,14 +172,23 @@ class Lifetimes:
         self._departures, self._exposure = self._departures[kept], self._exposure[kept]
         self._parent = [new.get(self._parent[row], -1) for row in kept]
         self._level = [self._level[row] for row in kept]
+        self._prior = [self._prior[row] for row in kept]
         self._seen = [self._seen[row] for row in kept]
         self._rows = {key: new[row] for key, row in self._rows.items() if row in new}
+        self._unsized = {key: new[row] for key, row in self._unsized.items() if row in new}
+
+    def _prior_of(self, key: tuple[Hashable, ...]) -> float:
+        if key and isinstance(key[-1], BatchSize):
+            return _PRIOR_PODS_OF_SIZE
+        level = len(BatchSize.left_out(key))
+        return self._prior_pods[min(level, len(self._prior_pods) - 1)]
 
     def _row(self, key: tuple[Hashable, ...], parent: int, level: int) -> int:
         row = self._rows.setdefault(key, len(self._parent))
         if row == len(self._parent):
             self._parent.append(parent)
             self._level.append(level)
+            self._prior.append(self._prior_of(key))
             self._seen.append(float("-inf"))
             if row >= len(self._departures):
                 self._departures = np.concatenate([self._departures, np.zeros_like(self._departures)])
@@ -205,6 +224,10 @@ class Expectations:
             self._kept[key] = survival(self.rates[[key[0]]], np.array([max(0.0, age)]))[0]
         learned = self._kept[key]
         return learned if ends_in is None else learned * known_survival(np.array([ends_in]))[0]
+
+    def knows(self, path: Sequence[Hashable]) -> bool:
+        """Whether pods of just this path were seen."""
+        return tuple(path) in self._groups
 
     def _group(self, path: Sequence[Hashable]) -> int:
         whole = tuple(path)

@@ -28,7 +28,8 @@ OPENING: Final = 1 << 53
 """Above that, and still exact in a double."""
 EXPECTED_FILL_PERCENT: Final = 85
 """How full a newly opened node is expected to become; see `extender.scoring.price_weighted_best_fit`."""
-_CS: Final = 100
+CS: Final = 100
+"""Hundredths of a second in a second."""
 
 
 def expected_cost(candidate: Candidate) -> int:
@@ -54,7 +55,7 @@ def _opening_share(asked: int) -> int:
 
 def hundredths(seconds: NDArray[np.float64]) -> Ints:
     """Seconds as whole hundredths."""
-    return np.rint(seconds * _CS).astype(np.int64)
+    return np.rint(seconds * CS).astype(np.int64)
 
 
 def costs_in_use(price: Ints, added_cs: Ints, free_cs: Ints) -> Ints:

@@ -32,6 +32,11 @@ class Policy:
         """The order in which to place pods that arrive at the same time."""
         return pods
 
+    def rearranged(self, cluster: Cluster, pods: Sequence[PodRow], now: int) -> Sequence[tuple[PodRow, int]]:
+        """Other nodes for some of the pods of one moment, once all of them are placed: none of them has started yet."""
+        del cluster, pods, now
+        return ()
+
     def arrived(self, pod: PodRow, now: int) -> None:
         """A pod is about to be placed."""
 
