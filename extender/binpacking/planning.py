@@ -10,6 +10,7 @@ from typing import Final
 
 from extender.binpacking.bounds import opening_bound
 from extender.binpacking.discomfort import terms_of
+from extender.binpacking.expected_lives import ExpectedLives
 from extender.binpacking.feasibility import Packing, Slots, replay
 from extender.binpacking.first_fit_decreasing import Opening, first_fit_decreasing
 from extender.binpacking.guiding import guidance_of
@@ -19,6 +20,7 @@ from extender.binpacking.prices import total_worth
 from extender.binpacking.refusal import Refusal, RefusalReason
 from extender.binpacking.solver import Limits, Result, Solution, improve
 from extender.binpacking.validation import Verdict, validate
+from extender.lifetimes.outlook import Outlook
 from extender.plan import Plan, Unplaced
 from extender.snapshot import Snapshot
 from stowplan.model.pod import PodSignature
@@ -41,6 +43,7 @@ def make_plan(  # noqa: PLR0913 - three inputs, all else named options with defa
     work_limit: float | None = None,
     workers: int = 1,
     latency_budget_permille: int = 0,
+    outlook: Outlook | None = None,
     on_baseline: Callable[[Plan], None] | None = None,
 ) -> Plan:
     """Plan all pending pods of a snapshot.
@@ -57,6 +60,7 @@ def make_plan(  # noqa: PLR0913 - three inputs, all else named options with defa
         work_limit: deterministic work per stage in place of `time_limit_s`; equal input then gives an equal plan (with one worker).
         workers: threads of the solver.
         latency_budget_permille: how much of the least price of all nodes in use may be spent on the soft terms; 0 spends nothing.
+        outlook: what is expected of nodes and pods; pods that wait are then placed by how long they will stay (`ExpectedLives`).
         on_baseline: called with the greedy plan before the solver starts: a burst must not wait for the solver.
     """
     started = time.monotonic()
@@ -64,7 +68,9 @@ def make_plan(  # noqa: PLR0913 - three inputs, all else named options with defa
     standing = sum(b.price for b in instance.bins if not b.empty)
     budget = Budget(standing, latency_budget_permille)
     kept = _slots_by_index(instance, previous)
-    baseline = _checked(instance, snapshot, greedy(instance, kept))
+    lives = ExpectedLives(instance, outlook) if outlook is not None and instance.items else None
+    first = greedy(instance, kept)
+    baseline = _checked(instance, snapshot, lives.improved(first) if lives is not None else first)
     early = _as_plan(snapshot, baseline, GREEDY, None, started)
     result: Result | None = None
     if instance.items and (time_limit_s > 0 or work_limit is not None):
@@ -72,11 +78,20 @@ def make_plan(  # noqa: PLR0913 - three inputs, all else named options with defa
             on_baseline(early)
         result = improve(instance, baseline[0], kept, Limits(time_limit_s, work_limit, workers, seed), budget)
     if isinstance(result, Solution):
-        solved = _checked(instance, snapshot, replay(instance, result.slots))
-        if budget.prefers(score(solved[0], kept), score(baseline[0], kept)):
+        found = replay(instance, result.slots)
+        solved = _checked(instance, snapshot, lives.improved(found) if lives is not None else found)
+        if _better(solved[0], baseline[0], kept, budget, lives):
             return _as_plan(snapshot, solved, CP_SAT, result, started)
     _, bound = _cost_and_bound(baseline[0], result)
     return replace(early, bound_micro_usd_per_hour=bound, solve_ms=_milliseconds_since(started))
+
+
+def _better(one: Packing, other: Packing, kept: Slots, budget: Budget, lives: ExpectedLives | None) -> bool:
+    """Whether a packing is better. At equal price expected lives and comfort are weighed in money, as a request weighs them."""
+    scores = score(one, kept), score(other, kept)
+    if lives is None or budget.permille or scores[0][:2] != scores[1][:2]:
+        return budget.prefers(*scores)
+    return lives.cost(one) < lives.cost(other)
 
 
 def _as_plan(

@@ -16,9 +16,17 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from extender.lifetimes.node_curves import Curve
 from extender.lifetimes.standing import Floats, Ints
 from extender.lifetimes.survival import BINS, WIDTHS
-from extender.scoring.expected_cost import CS, free_times
+from extender.scoring.expected_cost import (
+    CS,
+    asked_shares_of,
+    costs_in_use,
+    costs_of_opening,
+    free_times,
+    hundredths,
+)
 
 Mask = NDArray[np.bool_]
 Counts = Mapping[int, int]
@@ -42,6 +50,8 @@ class Kind:
     """The chance to stand in each bin of the time ahead."""
     allowed: Mask | None = None
     """Nodes on which they may stand, by row; None for all."""
+    fixed: bool = False
+    """They stay where they are: what else they need is not known here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +69,7 @@ class Ground:
     """Others stand there, so that the node is in use in any case."""
     gone: Floats
     """The chance that all others have left, one row a node, by bin of the time ahead."""
-    siblings: Mapping[Hashable, Mapping[int, Floats]] = field(default_factory=dict)
+    siblings: Mapping[Hashable, Mapping[int, Floats | Curve]] = field(default_factory=dict)
     """Owner -> row -> survival of the longest of the owner's pods among the others; counted in `gone`."""
 
 
@@ -68,13 +78,15 @@ class Block:
 
     def __init__(self, ground: Ground, kinds: Sequence[Kind]) -> None:
         self.kinds = kinds
+        self.dearest = float(ground.price.max(initial=1))
+        """Micro-dollars an hour."""
         self.on: dict[int, dict[int, int]] = {}
         """Node -> kind -> pods."""
         self._ground = ground
         self._cpu, self._memory = ground.cpu_left.copy(), ground.memory_left.copy()
         self._room, self._count = ground.pods_left.copy(), np.zeros_like(ground.pods_left)
         self._gone = ground.gone.copy()
-        self._longest = {(n,): np.minimum(kind.survival, _CERTAIN) for n, kind in enumerate(kinds)}
+        self._longest: dict[tuple[int, ...], Floats] = {(n,): _kept(kind.survival) for n, kind in enumerate(kinds)}
         self._known: dict[tuple[int, frozenset[tuple[int, int]]], float] = {}
 
     def put(self, pods: Counts, node: int, times: int = 1) -> None:
@@ -113,30 +125,53 @@ class Block:
 
     def targets(self, pods: Counts) -> Ints:
         """Nodes in use on which some pods fit."""
+        nodes = self.room(pods)
+        in_use: Ints = nodes[self._ground.kept[nodes] | (self._count[nodes] > 0)]
+        return in_use
+
+    def walk_costs(self, pod: int, nodes: Ints) -> Ints:
+        """What the greedy walk of a request would charge for one pod of a kind on each of some nodes on which it fits."""
+        kind, ground = self.kinds[pod], self._ground
+        price, cpu, memory = ground.price[nodes], ground.cpu[nodes], ground.memory[nodes]
+        left = self._cpu[nodes] - kind.cpu, self._memory[nodes] - kind.memory
+        free = free_times(left[0], cpu, left[1], memory)
+        in_use = costs_in_use(price, hundredths(self._added({pod: 1}, nodes)), free)
+        keeps = ground.kept[nodes] | (self._count[nodes] > 0)
+        return np.where(keeps, in_use, costs_of_opening(price, asked_shares_of(kind.cpu, cpu, kind.memory, memory)))
+
+    def room(self, pods: Counts) -> Ints:
+        """Nodes on which some pods fit, empty ones too."""
         cpu, memory, count = self._asked(pods)
         fits = (self._cpu >= cpu) & (self._memory >= memory) & (self._room >= count)
-        fits &= self._ground.kept | (self._count > 0)
         for allowed in self._allowed(pods):
             fits &= allowed
         return np.flatnonzero(fits)
 
+    def total(self) -> float:
+        """What all of these pods add to the cost of the nodes."""
+        return sum(self.cost(node, there) - self.cost(node, {}) for node, there in self.on.items())
+
     def growth(self, pods: Counts, nodes: Ints) -> Floats:
         """What pods of one owner would add to the cost of each of some nodes on which they fit."""
         cpu, memory, count = self._asked(pods)
-        owner = self.kinds[next(iter(pods))].owner
-        stays = self._of_kinds(pods) * WIDTHS
         there = self._count[nodes]
-        added = self._gone[nodes] @ stays
-        added += (there + count) * self._free(nodes, cpu, memory) - there * self._free(nodes, 0, 0)
-        grown: Floats = self._ground.price[nodes] * added
+        free = (there + count) * self._free(nodes, cpu, memory) - there * self._free(nodes, 0, 0)
+        grown: Floats = self._ground.price[nodes] * (self._added(pods, nodes) + free)
+        return grown
+
+    def _added(self, pods: Counts, nodes: Ints) -> Floats:
+        """Expected seconds for which each of some nodes would be in use for pods of one owner alone."""
+        owner = self.kinds[next(iter(pods))].owner
+        added: Floats = self._gone[nodes] @ (self._of_kinds(pods) * WIDTHS)
         company = set(self._ground.siblings.get(owner, ())) | {
             node for node, kinds in self.on.items() if any(self.kinds[kind].owner == owner for kind in kinds)
         }
         for position in np.flatnonzero(np.isin(nodes, list(company))).tolist():
             node = int(nodes[position])
-            before = self.on.get(node, {})
-            grown[position] = self.cost(node, added_to(before, pods)) - self.cost(node, before)
-        return grown
+            there = self.on.get(node, {})
+            with_them = self._curve(node, added_to(there, pods))
+            added[position] = (self._gone[node] - with_them) @ WIDTHS
+        return added
 
     def _cost(self, node: int, pods: Counts) -> float:
         if not pods and not self._ground.kept[node]:
@@ -157,7 +192,7 @@ class Block:
 
     def _curve(self, node: int, pods: Counts) -> Floats:
         """The chance that all have left, with these of the pods."""
-        gone = self._ground.gone[node].copy()
+        gone: Floats = self._ground.gone[node].copy()
         by_owner: dict[Hashable, list[int]] = {}
         for kind in pods:
             by_owner.setdefault(self.kinds[kind].owner, []).append(kind)
@@ -165,7 +200,7 @@ class Block:
             longest = self._of_kinds(kinds)
             sibling = self._ground.siblings.get(owner, {}).get(node)
             if sibling is not None:
-                known = np.minimum(sibling, _CERTAIN)
+                known = _kept(sibling)
                 longest = np.maximum(longest, known)
                 gone /= 1 - known
             gone *= 1 - longest
@@ -176,7 +211,8 @@ class Block:
         key = tuple(sorted(kinds))
         if key not in self._longest:
             self._longest[key] = reduce(np.maximum, (self._longest[kind,] for kind in key), np.zeros(BINS))
-        return self._longest[key]
+        longest: Floats = self._longest[key]
+        return longest
 
     def _asked(self, pods: Counts) -> tuple[int, int, int]:
         """CPU, memory and slots."""
@@ -186,6 +222,12 @@ class Block:
 
     def _allowed(self, pods: Counts) -> list[Mask]:
         return [allowed for kind in pods if (allowed := self.kinds[kind].allowed) is not None]
+
+
+def _kept(survival: Floats | Curve) -> Floats:
+    """As precise as nodes' curves keep it (`extender.lifetimes.node_curves`), so that the same numbers come out."""
+    kept: Floats = np.minimum(survival, _CERTAIN).astype(np.float32).astype(np.float64)
+    return kept
 
 
 def added_to(there: Counts, pods: Counts) -> dict[int, int]:

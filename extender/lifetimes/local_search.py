@@ -37,12 +37,17 @@ def rearranged(ground: Ground, kinds: Sequence[Kind], placed: Sequence[Unit]) ->
     block = Block(ground, kinds)
     for kind, node in placed:
         block.put({kind: 1}, node)
-    first = {kind: position for position, (kind, _) in reversed(list(enumerate(placed)))}
-    search = _Search(block, first, float(ground.price.max(initial=1)))
-    for _ in range(_SWEEPS):
-        if not search.sweep():
-            break
+    search(block, placed)
     return _nodes(block, placed)
+
+
+def search(block: Block, placed: Sequence[Unit]) -> None:
+    """Change a block whose pods were placed in an order."""
+    rank = {kind: position for position, (kind, _) in reversed(list(enumerate(placed)))}
+    searching = _Search(block, rank)
+    for _ in range(_SWEEPS):
+        if not searching.sweep():
+            break
 
 
 class _Search:
@@ -50,13 +55,12 @@ class _Search:
 
     Args:
         rank: kind -> position in the order of placement.
-        dearest: micro-dollars an hour.
     """
 
-    def __init__(self, block: Block, rank: dict[int, int], dearest: float) -> None:
+    def __init__(self, block: Block, rank: dict[int, int]) -> None:
         self._block = block
         self._rank = rank
-        self._least = _LEAST_SECONDS * dearest
+        self._least = _LEAST_SECONDS * block.dearest
 
     def sweep(self) -> bool:
         """Try every relocation and every swap once; whether one was made."""
@@ -76,7 +80,8 @@ class _Search:
     def _units(self) -> list[Unit]:
         on = self._block.on
         return sorted(
-            ((kind, node) for node, kinds in on.items() for kind in kinds), key=lambda u: (self._rank[u[0]], u[1])
+            ((kind, node) for node, kinds in on.items() for kind in kinds if not self._block.kinds[kind].fixed),
+            key=lambda u: (self._rank[u[0]], u[1]),
         )
 
     def _there(self, node: int) -> Counts:
@@ -93,7 +98,11 @@ class _Search:
         there, kinds = self._there(node), self._block.kinds
         if kind not in there:
             return {}
-        found = {other: count for other, count in there.items() if kinds[other].owner == kinds[kind].owner}
+        found = {
+            other: count
+            for other, count in there.items()
+            if kinds[other].owner == kinds[kind].owner and not kinds[other].fixed
+        }
         return found if len(found) > 1 else {}
 
     def _relocate(self, pods: Counts, source: int) -> bool:

@@ -127,17 +127,31 @@ class Occupancy:
         if self.renewed_s is not None and now < self.renewed_s + REFRESH_S:
             return False
         self.renewed_s = now
+        self.expectations = self._learned(now)
+        self._load(self.curves, self.expectations, now)
+        return True
+
+    def look_ahead(self, now: float) -> tuple[NodeCurves, Expectations]:
+        """What a renewal would come to now; nothing here changes."""
+        curves, expectations = NodeCurves(), self._learned(now)
+        self._load(curves, expectations, now)
+        return curves, expectations
+
+    def _learned(self, now: float) -> Expectations:
         rates = self.lifetimes.rates(now)
-        self.expectations = Expectations(self.lifetimes.groups() or {(): 0}, rates)
+        return Expectations(self.lifetimes.groups() or {(): 0}, rates)
+
+    def _load(self, curves: NodeCurves, expectations: Expectations, now: float) -> None:
         standing = self.lifetimes.standing
         slots, ends = standing.slots(), self._ends_of_all()
         groups, born = standing.groups(slots), standing.born(slots)
 
         def survival_of(some: Ints) -> Floats:
-            return self._survival(groups[some], now - born[some], None if ends is None else ends[some] - now)
+            """The survival of some pods from now on, one row each."""
+            learned = survival(expectations.rates[groups[some]], np.maximum(now - born[some], 0.0))
+            return learned if ends is None else learned * known_survival(ends[some] - now)
 
-        self.curves.load(self._row[slots].astype(np.int64), self._owners(groups), survival_of)
-        return True
+        curves.load(self._row[slots].astype(np.int64), self._owners(groups), survival_of)
 
     def hand_over(self) -> NodeCurves:
         """The curves, to keep; here all nodes look empty until the next renewal."""
@@ -173,11 +187,6 @@ class Occupancy:
 
     def _curve(self, path: Sequence[Hashable], age: float, ends_s: float | None, now: float) -> Floats:
         return self.expectations.curve(path, age, None if ends_s is None else ends_s - now)
-
-    def _survival(self, groups: NDArray[np.int32], ages: Floats, left: Floats | None) -> Floats:
-        """The survival of some pods from now on, one row each; `left` are the seconds to their ends."""
-        learned = survival(self.expectations.rates[groups], np.maximum(ages, 0.0))
-        return learned if left is None else learned * known_survival(left)
 
     def _leave(self, row: int, pod: Hashable) -> None:
         self._on[row].remove(pod)

@@ -210,6 +210,8 @@ class PlannerLoop:
         return None
 
     def _plan_within(self, time_limit_s: float, snapshot: Snapshot, previous: Plan | None) -> Plan:
+        outlook = self._lives.outlook()
+
         def make(asked: Snapshot, publish: Publish, limit_s: float = time_limit_s) -> Plan:
             return self._make_plan(
                 asked,
@@ -219,6 +221,7 @@ class PlannerLoop:
                 seed=self._configured.seed,
                 workers=self._configured.workers,
                 latency_budget_permille=self._configured.latency_budget_permille,
+                outlook=outlook,
                 on_baseline=publish,
             )
 

@@ -5,14 +5,21 @@ from __future__ import annotations
 from array import array
 from collections.abc import Callable
 from functools import partial
-from typing import Final
+from typing import Any, Final
 
+from extender.lifetimes.batch_size import BatchSize
 from extender.lifetimes.kin import Path, keeps_nodes_in_use, path_of
 from extender.lifetimes.node_values import NodeValues
 from extender.lifetimes.occupancy import REFRESH_S, Occupancy
+from extender.lifetimes.outlook import Outlook
 from extender.lifetimes.standing import NumberedPods
+from extender.planner.waves import Waves
 from stowplan.model.pod import Pod, PodSignature
 
+_OUTLOOK_S: Final = 5.0
+"""An outlook is good for so long: making one reads all pods that stand."""
+_MOST_IN_OUTLOOK: Final = 20_000
+"""Pods that stand beyond which plans are made without one, so that waiting pods need not wait for it."""
 _MOST_PATHS: Final = 100_000
 _NOBODY: Final = ""
 """Stands for the UID in the path of a pod that is its own owner."""
@@ -36,6 +43,8 @@ class Lives:
         """Of nodes."""
         self._spare: list[int] = []
         self._paths: dict[PodSignature, Path] = {}
+        self._waves = Waves()
+        self._outlook: tuple[float, Outlook] | None = None
         self._published_s: float | None = None
 
     def due_in(self) -> float | None:
@@ -59,18 +68,49 @@ class Lives:
             self._spare.append(self._rows.pop(name))
         return NodeValues(generation, dict(self._rows), self._occupancy.hand_over(), self._occupancy.expectations)
 
+    def outlook(self) -> Outlook | None:
+        """What is expected, for a plan; None while nothing was learned, and in clusters in which that takes too long."""
+        now = self._clock()
+        if not self._occupancy.departed_any or len(self._occupancy.lifetimes.standing) > _MOST_IN_OUTLOOK:
+            return None
+        if self._outlook is None or not 0 <= now - self._outlook[0] < _OUTLOOK_S:
+            self._outlook = (now, Outlook(dict(self._rows), *self._occupancy.look_ahead(now)))
+        return self._outlook[1]
+
+    def heed(self, method: str, arguments: tuple[Any, ...]) -> None:
+        """Note who waits, from one event of the cache."""
+        match method:
+            case "upsert_pod":
+                self._note(arguments[0])
+            case "delete_pod":
+                self._waves.gone(arguments[0])
+            case "replace_pods":
+                for uid in self._waves.pods() - {pod.uid for pod in arguments[0]}:
+                    self._waves.gone(uid)
+                for pod in arguments[0]:
+                    self._note(pod)
+
     def stands(self, row: int, pod: Pod) -> None:
         """The pod of this row stands on a node; it may be known already."""
         if row not in self._occupancy and keeps_nodes_in_use(pod.signature):
             now = self._clock()
             born = min(now, float(pod.created_s)) if pod.created_s else now
             path = self._path(row, pod.signature)
+            size = self._waves.bound(pod.uid)
+            if size is not None:
+                path = BatchSize.of(size).into(path)
             self._occupancy.place(row, path, self._node(pod.node_name), now, born, pod.ends_s or None)
 
     def gone(self, row: int) -> None:
         """The pod of this row stands no more. It may be unknown."""
         if row in self._occupancy:
             self._occupancy.depart(row, self._clock())
+
+    def _note(self, pod: Pod) -> None:
+        if pod.finished:
+            self._waves.gone(pod.uid)
+        elif not pod.node_name and keeps_nodes_in_use(pod.signature):
+            self._waves.waits(pod, self._clock())
 
     def _path(self, row: int, signature: PodSignature) -> Path:
         path = self._paths.get(signature)

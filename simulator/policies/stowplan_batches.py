@@ -10,6 +10,7 @@ import numpy as np
 from extender.lifetimes.batch_size import BatchSize
 from extender.lifetimes.block import Ground, Kind
 from extender.lifetimes.local_search import rearranged
+from extender.lifetimes.node_curves import Curve
 from extender.lifetimes.standing import Floats
 from extender.lifetimes.survival import BINS
 from simulator.cluster import Cluster
@@ -32,12 +33,12 @@ class StowplanBatches(Stowplan):
         self._sizes: dict[int, int] = {}
         self._gone: Floats = np.ones((0, BINS))
         """The nodes' curves before the pods of this moment came, and of the owners that bring them."""
-        self._siblings: Mapping[Hashable, Mapping[int, Floats]] = {}
+        self._siblings: Mapping[Hashable, Mapping[int, Curve]] = {}
         self._found: list[tuple[PodRow, int]] = []
         """The pods of this moment with their nodes, in the order of placement."""
 
     def order(self, pods: Sequence[PodRow]) -> Sequence[PodRow]:
-        """Longest expected life first; equal ones, and all while no pod has ended, as they came."""
+        """Longest expected life first; equal ones, and all while no pod has ended, owner by owner."""
         counts = Counter(owner_of(pod) for pod in pods)
         self._sizes.update((pod.index, counts[owner_of(pod)]) for pod in pods)
         expected = {pod.index: self.expected_life_s(pod, pod.arrival_s) for pod in pods}
@@ -45,7 +46,7 @@ class StowplanBatches(Stowplan):
         if len(pods) > 1:
             curves = self._occupancy.curves
             self._gone, self._siblings = curves.gone.copy(), {owner: curves.siblings(owner) for owner in counts}
-        return sorted(pods, key=lambda pod: -expected[pod.index])
+        return sorted(pods, key=lambda pod: (-expected[pod.index], owner_of(pod)))
 
     def placed(self, cluster: Cluster, pod: PodRow, slot: int, now: int) -> None:
         """Note the node."""

@@ -15,7 +15,8 @@ HOUR = 3600.0
 
 def stays(seconds: float) -> Floats:
     """The survival of a pod that ends for sure so many seconds from now."""
-    return known_survival(np.array([seconds]))[0]
+    share: Floats = known_survival(np.array([seconds]))[0]
+    return share
 
 
 def nodes(*others_stay: float, cpu: int = 4000, used: int = 0, prices: tuple[int, ...] = ()) -> Ground:
