@@ -71,7 +71,7 @@ class ExpectedLives:
         if sum(map(len, block.on.values())) * len(self._instance.bins) <= _MOST_SEARCHED:
             search(block, placed)
         found = replay(self._instance, self._slots(block, kinds))
-        if _left_and_price(found) > _left_and_price(packing) or self.cost(found) >= self.cost(packing):
+        if _left_and_price(found) > _left_and_price(packing) or self.cost(found) > self.cost(packing):
             return packing
         return found
 

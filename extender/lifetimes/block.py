@@ -106,7 +106,7 @@ class Block:
             del self.on[node]
 
     def cost(self, node: int, pods: Counts) -> float:
-        """Micro-dollars an hour times seconds, of a node with these of the pods and no others."""
+        """Micro-dollars an hour times seconds, of a node with these of the pods and no others; whole, so that equal nodes are equal."""
         key = (node, frozenset(pods.items()))
         if key not in self._known:
             self._known[key] = self._cost(node, pods)
@@ -156,7 +156,7 @@ class Block:
         cpu, memory, count = self._asked(pods)
         there = self._count[nodes]
         free = (there + count) * self._free(nodes, cpu, memory) - there * self._free(nodes, 0, 0)
-        grown: Floats = self._ground.price[nodes] * (self._added(pods, nodes) + free)
+        grown: Floats = np.rint(self._ground.price[nodes] * (self._added(pods, nodes) + free))
         return grown
 
     def _added(self, pods: Counts, nodes: Ints) -> Floats:
@@ -181,7 +181,7 @@ class Block:
         cpu_now, memory_now, _ = self._asked(there)
         free = self._free(np.array([node]), cpu - cpu_now, memory - memory_now)
         in_use = (1 - self._curve(node, pods)) @ WIDTHS
-        return float(self._ground.price[node] * (in_use + count * free[0]))
+        return float(np.rint(self._ground.price[node] * (in_use + count * free[0])))
 
     def _free(self, nodes: Ints, cpu: int, memory: int) -> Floats:
         """Seconds charged for what stays free once so much more is taken."""

@@ -27,7 +27,7 @@ _LEAST_SECONDS: Final = 1
 
 
 def rearranged(ground: Ground, kinds: Sequence[Kind], placed: Sequence[Unit]) -> list[int]:
-    """The nodes of some pods after the search; of pods that are alike, those that can stay do.
+    """The nodes of some pods after the search.
 
     Args:
         ground: the nodes without them.
@@ -147,15 +147,9 @@ class _Search:
 
 
 def _nodes(block: Block, placed: Sequence[Unit]) -> list[int]:
-    left = {node: dict(kinds) for node, kinds in block.on.items()}
-    stay = []
-    for kind, node in placed:
-        stays = left.get(node, {}).get(kind, 0) > 0
-        if stays:
-            left[node][kind] -= 1
-        stay.append(stays)
-    new: dict[int, list[int]] = {}
-    for node in sorted(left):
-        for kind, count in left[node].items():
-            new.setdefault(kind, []).extend([node] * count)
-    return [node if stays else new[kind].pop(0) for (kind, node), stays in zip(placed, stay, strict=True)]
+    """Of each pod; pods of a kind take its nodes in the order of their numbers."""
+    of_kind: dict[int, list[int]] = {}
+    for node in sorted(block.on, reverse=True):
+        for kind, count in block.on[node].items():
+            of_kind.setdefault(kind, []).extend([node] * count)
+    return [of_kind[kind].pop() for kind, _ in placed]

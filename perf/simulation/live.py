@@ -1,17 +1,19 @@
 """The live extender on a trace: the real decider and the real planner loop, fed with the events that an API server would send.
 
-A policy of the simulator whose scores are the decider's answers. Nothing is planned ahead (pods come one by one), so what decides is the
-walk by expected cost; the planner only learns and publishes values.
+Policies of the simulator whose scores are the decider's answers. `LiveExtender`: nothing is planned ahead (pods come one by one), so what
+decides is the walk by expected cost; the planner only learns and publishes values. `LiveBatches`: pods of one moment are planned together.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any, Final
 
 import msgspec
 import numpy as np
 
+from extender.binpacking.planning import make_plan
 from extender.cache import Cache
 from extender.decider import Clocks, Decider
 from extender.feed import NodeFeed, PodFeed
@@ -21,12 +23,13 @@ from extender.node_ledger import NodeLedger
 from extender.offered import ExtenderArgs
 from extender.plan import EMPTY_PLAN, Plan
 from extender.planner.child import PlannerLoop
-from extender.planner.messages import Events, Failed, Message, Synced, Valued, decode, encode
+from extender.planner.messages import Events, Failed, Message, Planned, Synced, Valued, decode, encode
 from extender.reservations import Reservations
 from extender.settings import ExtenderSettings
 from extender.slots import SlotLedger
 from simulator.cluster import Cluster, Ints
 from simulator.policies.policy import Policy, Scores
+from simulator.policies.stowplan import owner_of
 from simulator.trace import PodRow, Trace
 from stowplan.kube.codec import ObjectKey
 from stowplan.kube.projection import SignatureInterner, project_pod
@@ -34,6 +37,8 @@ from stowplan.model.keys import SCHEDULER_NAME
 from stowplan.model.node import Node
 
 _HEADER_BYTES: Final = 4
+_LONG_ENOUGH_S: Final = 10.0
+"""After the last event a plan is due."""
 
 
 class LiveExtender(Policy):
@@ -46,6 +51,8 @@ class LiveExtender(Policy):
     def __init__(self, epoch_s: int = 1_000_000) -> None:
         self._epoch_s = epoch_s
         self._now = float(epoch_s)
+        self._steady = 0.0
+        self._plan = EMPTY_PLAN
         self._values: NodeValues | None = None
         self._names: dict[int, str] = {}
         self._opened = 0
@@ -63,7 +70,7 @@ class LiveExtender(Policy):
         del seed
         reservations = Reservations(lambda: self._now)
         ledger, nodes, cache = SlotLedger(reservations), NodeLedger(), Cache()
-        self._loop = PlannerLoop(self._receive, lambda: self._now, _no_plan, lambda: self._now)
+        self._loop = PlannerLoop(self._receive, lambda: self._steady, self._make_plan, lambda: self._now)
         self._node_feed = NodeFeed(cache, self._forward)
         self._pod_feed = PodFeed(cache, reservations, ledger, self._forward, nodes)
         self._decider = Decider(
@@ -71,7 +78,7 @@ class LiveExtender(Policy):
             cache=cache,
             ledger=ledger,
             reservations=reservations,
-            plan=lambda: EMPTY_PLAN,
+            plan=lambda: self._plan,
             trouble=lambda: None,
             metrics=ExtenderMetrics(lambda: self._now),
             clocks=Clocks(lambda: self._now, lambda: self._now),
@@ -148,9 +155,32 @@ class LiveExtender(Policy):
         match decode(encode(message)[_HEADER_BYTES:]):
             case Valued(values):
                 self._values = values
+            case Planned(plan):
+                self._plan = plan
             case Failed(what, error):
                 self.failures.append(f"{what}: {error}")
 
+    @staticmethod
+    def _make_plan(*_: object, **__: object) -> Plan:
+        return EMPTY_PLAN
 
-def _no_plan(*_: object, **__: object) -> Plan:
-    return EMPTY_PLAN
+
+class LiveBatches(LiveExtender):
+    """The same with pods that wait together, as behind scheduling gates: all of one moment are seen before the first is asked about.
+
+    Plans are greedy, and made once something was learned; until then the walk decides, pod by pod in the policy's order.
+    """
+
+    def order(self, pods: Sequence[PodRow]) -> Sequence[PodRow]:
+        """Owner by owner; which of them goes where the plan has decided by then."""
+        ordered = sorted(pods, key=owner_of)
+        self._advance(ordered[0].arrival_s)
+        for pod in ordered:
+            self._pod_feed.upsert(project_pod(json.dumps(self._manifest(pod, "")).encode(), self._interner))
+        self._steady += _LONG_ENOUGH_S
+        self._loop.tick()
+        return ordered
+
+    @staticmethod
+    def _make_plan(*arguments: Any, **options: Any) -> Plan:
+        return make_plan(*arguments, **{**options, "time_limit_s": 0.0}) if options["outlook"] else EMPTY_PLAN

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
+from collections import Counter
+from itertools import groupby
 
 import pytest
 
-from perf.simulation.live import LiveExtender
+from perf.simulation.live import LiveBatches, LiveExtender
 from perf.simulation.traces import azure_pods, ec2_type
 from simulator.cluster import Cluster
 from simulator.engine import Outcome, Replay
 from simulator.policies import policy_named
 from simulator.policies.policy import Policy
-from simulator.trace import NodeRow, PodRow, Trace
+from simulator.trace import NodeRow, PodRow, PodShape, Trace
 from simulator.window import Window
 from tests.support.recorded import demo_trace
 
@@ -69,6 +71,37 @@ def test_mixed_types_open_as_in_the_simulation() -> None:
     trace = Trace(nodes, azure_pods(4)[:800], timed=True)
 
     assert placements(trace, LiveExtender())[0] == placements(trace, policy_named("stowplan"))[0]
+
+
+def by_moment(trace: Trace, policy: Policy) -> list[Counter[tuple[int, str, PodShape, int]]]:
+    """Arrival, owner, shape and slot of the pods of each moment, once all of them are placed: pods that are alike may change places."""
+    where: dict[int, int] = {}
+    placed, moved = policy.placed, policy.moved
+
+    def on_placed(cluster: Cluster, pod: PodRow, slot: int, now: int) -> None:
+        where[pod.index] = slot
+        placed(cluster, pod, slot, now)
+
+    def on_moved(cluster: Cluster, pod: PodRow, source: int, target: int, now: int) -> None:
+        where[pod.index] = target
+        moved(cluster, pod, source, target, now)
+
+    policy.placed, policy.moved = on_placed, on_moved  # type: ignore[method-assign]  # observers of one instance
+    Replay(trace, policy, moves=False).run()
+    return [
+        Counter((now, pod.owner, pod.shape, where[pod.index]) for pod in pods)
+        for now, pods in groupby(trace.pods, key=lambda pod: pod.arrival_s)
+    ]
+
+
+def test_pods_that_wait_together_are_planned_as_the_simulated_policy_places_them() -> None:
+    trace = azure(1200, elastic=False)
+    live = LiveBatches()
+
+    simulated, live_placements = by_moment(trace, policy_named("stowplan-batches")), by_moment(trace, live)
+
+    assert live.failures == []
+    assert live_placements == simulated
 
 
 def _size(kind: NodeRow) -> tuple[int, int, int, str, str, int]:
