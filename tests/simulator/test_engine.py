@@ -1,10 +1,15 @@
 """The replay: what is counted, when nodes open and close, and what each baseline chooses."""
 
+from collections.abc import Sequence
+
+import numpy as np
 import pytest
 
 from simulator.bounds import lower_bound
+from simulator.cluster import Cluster, Ints
 from simulator.engine import Outcome, Replay
 from simulator.policies import policy_named
+from simulator.policies.policy import Policy, Scores
 from simulator.trace import NodeRow, PodRow, PodShape, Trace
 from simulator.window import Window, window_of
 
@@ -127,3 +132,63 @@ def test_the_bound_takes_the_scarcest_resource_and_the_cheapest_nodes() -> None:
 def test_an_unknown_policy_names_the_known_ones() -> None:
     with pytest.raises(ValueError, match="choose from stowplan"):
         policy_named("nobody")
+
+
+class Exchanging(Policy):
+    """Puts pods where they fit, in turn, and lets the two of one moment change places."""
+
+    def __init__(self) -> None:
+        self.where: dict[int, int] = {}
+
+    def scores(self, cluster: Cluster, pod: PodRow, nodes: Ints, now: int) -> Scores:
+        """All nodes alike."""
+        del cluster, pod, now
+        return np.zeros(len(nodes))
+
+    def placed(self, cluster: Cluster, pod: PodRow, slot: int, now: int) -> None:
+        """Note the node."""
+        del cluster, now
+        self.where[pod.index] = slot
+
+    def moved(self, cluster: Cluster, pod: PodRow, source: int, target: int, now: int) -> None:
+        """Note the node."""
+        del cluster, now
+        assert self.where[pod.index] == source
+        self.where[pod.index] = target
+
+    def rearranged(self, cluster: Cluster, pods: Sequence[PodRow], now: int) -> Sequence[tuple[PodRow, int]]:
+        """The nodes in reverse."""
+        del cluster, now
+        targets = [self.where[pod.index] for pod in reversed(pods)]
+        return list(zip(pods, targets, strict=True))
+
+
+def test_pods_of_one_moment_change_places_before_they_start_and_that_is_no_move() -> None:
+    policy = Exchanging()
+    pods = (pod(0, 3000, 0, 3600), pod(1, 4000, 0, 7200))
+
+    outcome = Replay(Trace((BIG,), pods, elastic=True, timed=True), policy).run()
+
+    # each alone on its node, so both nodes are empty for an instant and stay open; one node for an hour and one for two
+    assert policy.where == {0: 1, 1: 0}
+    assert (outcome.moves, outcome.placed, outcome.nodes_used) == (0, 2, 2)
+    assert outcome.node_hours_micro_usd == 3 * 400_000
+
+
+def test_a_node_that_its_only_pod_leaves_before_it_starts_is_not_paid() -> None:
+    class Gathering(Exchanging):
+        def scores(self, cluster: Cluster, pod: PodRow, nodes: Ints, now: int) -> Scores:
+            del pod, now
+            return -cluster.residents[nodes].astype(np.float64)
+
+        def rearranged(self, cluster: Cluster, pods: Sequence[PodRow], now: int) -> Sequence[tuple[PodRow, int]]:
+            del cluster, now
+            return [(pods[1], self.where[pods[0].index])]
+
+    policy = Gathering()
+    pods = (pod(0, 2000, 0, 3600), pod(1, 1000, 0, 3600))
+
+    outcome = Replay(Trace((BIG, BIG), pods, timed=True), policy).run()
+
+    assert policy.where == {0: 0, 1: 0}
+    assert (outcome.nodes_used, outcome.node_hours_micro_usd) == (1, 400_000)

@@ -1,8 +1,11 @@
 """Survival curves learned from the past, and expectations over a node."""
 
+from collections.abc import Hashable
+
 import numpy as np
 import pytest
 
+from extender.lifetimes.batch_size import BatchSize
 from extender.lifetimes.survival import EDGES, WIDTHS, Expectations, Lifetimes, known_survival
 
 
@@ -142,3 +145,39 @@ def test_the_more_the_group_above_is_worth_the_less_a_group_departs_from_it() ->
     assert found[0][1] > 2 * found[1][1]
     # of the short ones there are many, so the prior hardly matters
     assert found[0][0] == pytest.approx(found[1][0], rel=0.5)
+
+
+def sized(pods: int, owner: str) -> tuple[Hashable, ...]:
+    return BatchSize.of(pods).into(("shape", owner))
+
+
+def test_the_size_of_a_batch_tells_how_long_pods_of_unknown_owners_stay() -> None:
+    lifetimes = Lifetimes()
+    for number in range(40):
+        lifetimes.arrive(("one", number), sized(1, f"single-{number}"), 0)
+        lifetimes.arrive(("many", number), sized(50, f"crowd-{number}"), 0)
+    for number in range(40):
+        lifetimes.depart(("many", number), 600)
+        lifetimes.depart(("one", number), 43_000)
+
+    known = expectations(lifetimes, 43_200)
+    single, crowd = (float(known.curve(sized(pods, "new")) @ WIDTHS) for pods in (1, 50))
+
+    # twenty pods of prior against forty seen: two thirds of the way to 43,000 and to 600 s
+    assert crowd < 0.5 * float(known.curve(("shape", "new")) @ WIDTHS) < single
+
+
+def test_an_owner_whose_batches_have_sizes_is_found_without_them_until_it_is_forgotten() -> None:
+    lifetimes = Lifetimes(most_groups=10)
+    lifetimes.arrive("a", sized(1, "web"), 0)
+    lifetimes.depart("a", 600)
+
+    groups = lifetimes.groups()
+    assert groups["shape", "web"] == groups[sized(1, "web")]
+    assert lifetimes.owners() == {groups[sized(1, "web")]: "web"}
+    for number in range(10):
+        lifetimes.arrive(number, sized(1, f"job-{number}"), 700 + number)
+        lifetimes.depart(number, 800 + number)
+    lifetimes.rates(1000)
+    assert ("shape", "web") not in lifetimes.groups()
+    assert ("shape", "job-9") in lifetimes.groups()
