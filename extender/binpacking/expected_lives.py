@@ -29,8 +29,8 @@ from extender.scoring.strategy import SCALE
 _PERCENT: Final = 100
 _SECONDS_AN_HOUR: Final = 3600
 _PLAIN: Final = frozenset({"cpu", "memory", "pods"})
-_MOST_WORK: Final = 2_000_000
-"""Pods times nodes beyond which the walk is left out."""
+_MOST_WORK: Final = 1_000_000
+"""Owners' groups of pods that are alike (and pods without an owner) times nodes, beyond which the walk is left out."""
 _MOST_SEARCHED: Final = 100_000
 """Items on nodes, times nodes, beyond which the search is left out: bounds a plan's time."""
 
@@ -54,8 +54,8 @@ class ExpectedLives:
         ]
         self._ground = _ground(instance, outlook)
         self._plain = _plain_items(instance)
-        pods = sum(item.count for item in instance.items)
-        self._feasible = pods * len(instance.bins) <= _MOST_WORK
+        kinds = sum(1 if item.signature.owner_key else item.count for item in instance.items)
+        self._feasible = kinds * len(instance.bins) <= _MOST_WORK
 
     def cost(self, packing: Packing) -> float:
         """Micro-dollars that the slots are expected to add to the bill, and what their discomfort is worth."""
