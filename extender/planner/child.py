@@ -193,6 +193,7 @@ class PlannerLoop:
 
     def _apply(self, method: str, arguments: tuple[object, ...]) -> None:
         try:
+            self._lives.heed(method, arguments)
             self._mirror.apply(method, arguments)
         except Exception as error:  # noqa: BLE001  # whatever it is, the mirror may be wrong now, and the server can repair it
             self._send(Failed("event", f"{method}: {error!r}"))
@@ -210,7 +211,7 @@ class PlannerLoop:
         return None
 
     def _plan_within(self, time_limit_s: float, snapshot: Snapshot, previous: Plan | None) -> Plan:
-        outlook = self._lives.outlook()
+        outlook = self._lives.outlook() if _asks_for_slots(snapshot) else None
 
         def make(asked: Snapshot, publish: Publish, limit_s: float = time_limit_s) -> Plan:
             return self._make_plan(
