@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from extender.cache import Cache
+from extender.lifetimes.batch_size import BatchSize
 from extender.lifetimes.kin import path_of
 from extender.lifetimes.node_values import NodeValues
 from extender.lifetimes.occupancy import REFRESH_S
@@ -146,3 +147,78 @@ def test_a_deadline_bounds_how_long_a_node_is_in_use() -> None:
 
     assert values is not None
     assert values.curves.seconds_left(np.array([values.rows["n9"]]))[0] <= 300
+
+
+def wave(fed: Fed, clock: Clock, number: int, pods: int, seconds: float) -> None:
+    """Pods of one new owner wait together, are bound, and end together."""
+    uids = [f"{number}-{pods}-{n}" for n in range(pods)]
+    owner = f"Job/batch-of-{pods}.{number}"
+    waiting = [bound(uid, "", int(clock.now), owner) for uid in uids]
+    for one in waiting:
+        fed.lives.heed("upsert_pod", (one,))
+    for uid in uids:
+        fed.cache.upsert_pod(bound(uid, "n1", int(clock.now), owner))
+    clock.now += seconds
+    for uid in uids:
+        fed.lives.heed("delete_pod", (uid,))
+        fed.cache.delete_pod(uid)
+
+
+def test_of_an_owner_never_seen_the_number_that_waits_together_tells_how_long_they_stay() -> None:
+    clock = Clock()
+    fed = Fed(clock)
+    for number in range(30):
+        wave(fed, clock, number, pods=1, seconds=36_000)
+    for number in range(5):
+        wave(fed, clock, number, pods=30, seconds=600)
+
+    outlook = fed.lives.outlook()
+    assert outlook is not None
+    new = dataclasses.replace(JOB, owner_key="Job/never-seen")
+    single, crowd = (float(outlook.survival(new, together) @ WIDTHS) for together in (1, 30))
+
+    # 30 seen and 20 of prior, at least half of the way to what was seen: ten hours, and ten minutes
+    assert crowd < 3600
+    assert single > 18_000
+    # an owner that was seen is told by itself, however many come
+    seen = dataclasses.replace(JOB, owner_key="Job/batch-of-30.4")
+    assert float(outlook.survival(seen, 1) @ WIDTHS) < 3600
+
+
+def test_an_outlook_is_kept_for_five_seconds_and_knows_of_pods_since() -> None:
+    clock = Clock()
+    fed = Fed(clock)
+    assert fed.lives.outlook() is None
+    learned(fed, clock)
+
+    first = fed.lives.outlook()
+    fed.cache.upsert_pod(bound("later", "n3", int(clock.now)))
+    clock.now += 4
+    assert fed.lives.outlook() is first
+    clock.now += 1
+    second = fed.lives.outlook()
+
+    assert first is not None
+    assert second is not None
+    assert (first.gone(["n3"]) == 1).all()
+    assert (second.gone(["n3", "n2", "unknown"]) < 1).any(axis=1).tolist() == [True, True, False]
+    assert set(second.siblings(JOB, {"n2": 5, "n3": 7})) == {5, 7}
+
+
+def test_a_pod_that_a_list_does_not_show_waits_no_more() -> None:
+    clock = Clock()
+    fed = Fed(clock)
+    web = bound("a", "", owner="Job/web")
+    fed.lives.heed("replace_pods", ([web, bound("b", "", owner="Job/web")],))
+    fed.lives.heed("replace_pods", ([],))
+    fed.lives.heed("upsert_pod", (web,))
+    fed.cache.upsert_pod(bound("a", owner="Job/web"))
+    clock.now += 600
+    fed.cache.delete_pod("a")
+
+    outlook = fed.lives.outlook()
+
+    # one, not three, was the batch of the only pod that has ended
+    assert outlook is not None
+    assert outlook.expectations.knows(BatchSize.of(1).into(path_of(web.signature, "")))
+    assert not outlook.expectations.knows(BatchSize.of(3).into(path_of(web.signature, "")))
