@@ -22,6 +22,7 @@ from perf.results import PartResult, current_commit, this_machine
 from sandbox.activity import Activity, PlainActivity, activity
 
 Clock = Callable[[], datetime]
+_INTERRUPTED: Final = "interrupted"
 
 LIMITS_S: Final = {Profile.SHORT: 1500.0, Profile.FULL: 4500.0}
 """A part that takes longer hangs: some times what the longest one takes on two cores."""
@@ -52,6 +53,8 @@ def run(
 ) -> Iterator[tuple[Part, PartResult]]:
     """Measure each part and give its result at once, so that nothing is lost when a later one is interrupted.
 
+    A part that is interrupted itself is given with what it had found, if it had.
+
     Args:
         parts: in the order in which they run.
         profile: how much of each.
@@ -60,6 +63,9 @@ def run(
         expected: in words how long a part is expected to take, by name; shown while it runs.
         limit_s: seconds after which a part is given up; by profile if there is none.
         clock: for the time at which a part began.
+
+    Raises:
+        KeyboardInterrupt: after what there was to give.
     """
     commit, machine = current_commit(), this_machine()
     limit_s = LIMITS_S[profile] if limit_s is None else limit_s
@@ -85,6 +91,8 @@ def run(
                 error=error,
             ),
         )
+        if error == _INTERRUPTED:
+            raise KeyboardInterrupt
 
 
 def _measure(part: Part, context: Callable[..., Context], limit_s: float) -> tuple[Data | None, str | None]:
@@ -95,6 +103,10 @@ def _measure(part: Part, context: Callable[..., Context], limit_s: float) -> tup
         try:
             with _limited(limit_s):
                 return part.measure(context(Path(scratch), keep=kept.append)), None
+        except KeyboardInterrupt:
+            if not kept:
+                raise
+            return kept[-1], _INTERRUPTED
         except Exception as error:  # noqa: BLE001 - whatever it is, it belongs to this part
             traceback.print_exc(file=sys.stderr)
             return (kept[-1] if kept else None), f"{type(error).__name__}: {error}"

@@ -90,6 +90,18 @@ def test_ctrl_c_is_no_failure_of_the_part() -> None:
         next(run([Part("first", measure, section)], Profile.SHORT))
 
 
+def test_what_an_interrupted_part_had_found_is_given_first() -> None:
+    def measure(context: Context) -> Data:
+        context.keep({"cost": 1})
+        raise KeyboardInterrupt
+
+    running = run([Part("first", measure, section), part("second", {})], Profile.SHORT)
+    _, result = next(running)
+    assert (result.data, result.error) == ({"cost": 1}, "interrupted")
+    with pytest.raises(KeyboardInterrupt):
+        next(running)
+
+
 def test_a_part_is_shown_with_its_number_and_what_to_expect(capsys: pytest.CaptureFixture[str]) -> None:
     list(run([part("a", {}), part("b", {})], Profile.SHORT, expected={"b": "3 min"}))
     said = capsys.readouterr().err
