@@ -125,6 +125,8 @@ def _limited(seconds: float) -> Iterator[None]:
         over.set()
         signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
 
+    # Shells start what runs in the background with the signal ignored, and Python then has no handler for it.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     timer = threading.Timer(seconds, interrupt)
     timer.daemon = True
     timer.start()
@@ -136,6 +138,7 @@ def _limited(seconds: float) -> Iterator[None]:
         raise
     finally:
         timer.cancel()
+        signal.signal(signal.SIGINT, before)
 
 
 @contextmanager

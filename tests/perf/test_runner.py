@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -80,6 +81,20 @@ def test_a_part_that_hangs_is_given_up_and_the_next_one_runs(hang: Callable[[], 
     assert first.error == "TimeoutError: not done after 0 min; given up"
     assert second.data == {"cost": 1}
     assert len(cleaned) == 1
+
+
+def test_a_part_that_hangs_is_given_up_in_the_background_too() -> None:
+    def measure(_context: Context) -> Data:
+        time.sleep(600)
+        return {}
+
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # as shells start what runs in the background
+    try:
+        ((_, found),) = run([Part("first", measure, section)], Profile.SHORT, limit_s=0.2)
+        assert found.error == "TimeoutError: not done after 0 min; given up"
+        assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def test_ctrl_c_is_no_failure_of_the_part() -> None:
