@@ -24,7 +24,7 @@ from tests.support.gating import IDENTITY, allow_gates, ask_for_gates, gates_a_n
 from tests.support.live_webhook import be_patient
 
 pytestmark = pytest.mark.slow  # each test starts an extender; the first and last a control plane
-PATIENT = ("--gate-seconds=600", "--group-gate-seconds=900")
+PATIENT = ("--gate-seconds=60", "--group-gate-seconds=600")
 """Bounds that no test reaches: what is released was planned."""
 
 
