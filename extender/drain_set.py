@@ -13,7 +13,7 @@ from typing import Final
 from extender.binpacking.bins import is_furniture
 from extender.binpacking.eligibility import Eligibility
 from extender.binpacking.prices import node_price, total_worth
-from extender.snapshot import NodeInfo, Snapshot
+from extender.cluster.snapshot import NodeInfo, Snapshot
 from stowplan.model.disruption import LEAVING_TAINTS
 
 MOST_NODES: Final = 10

@@ -1,4 +1,4 @@
-"""What the extender counts. The decisions' labels are the closed enum `extender.outcomes.Outcome`."""
+"""What the extender counts. The decisions' labels are the closed enum `extender.deciding.outcomes.Outcome`."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+from extender.feeding.polling import PollOutcome
 from extender.plan import EMPTY_PLAN, Plan
 from extender.planner.client import PlannerStats
-from extender.polling import PollOutcome
 from stowplan.serving.metrics import LATENCY_BUCKETS, SOLVE_BUCKETS
 
 _MICRO: Final = 1_000_000

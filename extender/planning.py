@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Protocol
 
-from extender.cache import Event
+from extender.cluster.cache import Event
 from extender.lifetimes.node_values import NodeValues
 from extender.plan import EMPTY_PLAN, Plan
 from extender.planner.client import PlannerClient, PlannerStats

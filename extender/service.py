@@ -15,10 +15,17 @@ from typing import Any, Final
 import msgspec
 from prometheus_client import CollectorRegistry
 
-from extender.app import MAX_BODY_BYTES, ExtenderApp
-from extender.cache import Cache
-from extender.decider import Clocks, Decider
-from extender.feed import ClassFeed, NamespaceFeed, NodeFeed, PodFeed, give_up_overdue
+from extender.answering.app import MAX_BODY_BYTES, ExtenderApp
+from extender.cluster.cache import Cache
+from extender.deciding.decider import Clocks, Decider
+from extender.deciding.node_ledger import NodeLedger
+from extender.deciding.outcomes import Outcome
+from extender.deciding.reservations import Reservations
+from extender.deciding.slots import SlotLedger
+from extender.feeding.feed import ClassFeed, NamespaceFeed, NodeFeed, PodFeed, give_up_overdue
+from extender.feeding.owner_watch import owner_watches
+from extender.feeding.polling import Poll
+from extender.feeding.sources import NodeLoads, pod_group_source
 from extender.gating.decision import Bounds, Gates
 from extender.gating.groups import Groups
 from extender.gating.held import HeldPods
@@ -29,17 +36,10 @@ from extender.gating.writing import GateWriter
 from extender.leadership import Leadership
 from extender.metrics import ExtenderMetrics
 from extender.moves.rescuing import Rescuer
-from extender.node_ledger import NodeLedger
 from extender.nomination.loop import Nominator
 from extender.nomination.writing import NominationWriter
-from extender.outcomes import Outcome
-from extender.owner_watch import owner_watches
 from extender.planning import Planner
-from extender.polling import Poll
-from extender.reservations import Reservations
 from extender.settings import ExtenderSettings
-from extender.slots import SlotLedger
-from extender.sources import NodeLoads, pod_group_source
 from stowplan.kube.client import ApiClient
 from stowplan.kube.paths import NAMESPACES, NODES, PODS, WORKLOAD_CLASSES
 from stowplan.kube.projection import SignatureInterner, project_namespace, project_node, project_pod

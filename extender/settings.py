@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from extender.deciding.narrowing import Breadth
+from extender.deciding.reservations import TTL_SECONDS
 from extender.moves.rescuing import Mode as RescueMode
-from extender.narrowing import Breadth
-from extender.reservations import TTL_SECONDS
 from extender.scheduler_config import DEFAULT_CHANNEL, Channel
 from extender.scoring import DEFAULT_STRATEGY, strategy_named
 from stowplan.serving.settings import setting

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from extender.snapshot import NodeInfo, Snapshot
+from extender.cluster.snapshot import NodeInfo, Snapshot
 from stowplan.catalog.instance_types import InstanceType, load_catalog
 from stowplan.model.keys import HOSTNAME, SCHEDULER_NAME, ZONE
 from stowplan.model.node import Node

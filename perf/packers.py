@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Final
 
+from extender.cluster.snapshot import Snapshot
 from extender.scoring import STRATEGIES, Candidate, Strategy
-from extender.snapshot import Snapshot
 from stowplan.model.pod import PodSignature
 from stowplan.model.resources import add, shortfalls
 

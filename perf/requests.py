@@ -10,17 +10,17 @@ from typing import Any, Final
 
 from prometheus_client import CollectorRegistry
 
-from extender.cache import Cache
-from extender.decider import Clocks, Decider
+from extender.answering.wire import decode_args, encode_filter_result
+from extender.cluster.cache import Cache
+from extender.cluster.snapshot import Snapshot
+from extender.deciding.decider import Clocks, Decider
+from extender.deciding.reservations import Reservations
+from extender.deciding.slots import SlotLedger
 from extender.lifetimes.node_values import NodeValues
 from extender.metrics import ExtenderMetrics
 from extender.plan import EMPTY_PLAN
 from extender.planner.lives import Lives
-from extender.reservations import Reservations
 from extender.settings import ExtenderSettings
-from extender.slots import SlotLedger
-from extender.snapshot import Snapshot
-from extender.wire import decode_args, encode_filter_result
 from perf import profiles
 from perf.instances import Backlog, backlog, signature_of
 from stowplan.model.builtin_classes import BUILTIN_CLASSES

@@ -9,8 +9,8 @@ from typing import Final
 
 from extender.binpacking.eligibility import names_nodes, selector_keys
 from extender.binpacking.prices import node_price, total_worth
-from extender.node_load import busy_cpu
-from extender.snapshot import NodeInfo, Snapshot
+from extender.cluster.node_load import busy_cpu
+from extender.cluster.snapshot import NodeInfo, Snapshot
 from stowplan.model.keys import ZONE
 from stowplan.model.node import Node
 from stowplan.model.placement import spot_pool

@@ -16,7 +16,7 @@ from extender.binpacking.bins import Bin, Item
 from extender.binpacking.eligibility import check
 from extender.binpacking.refusal import Refusal, RefusalReason
 from extender.binpacking.topology import Residents, repelled_domains
-from extender.snapshot import Snapshot
+from extender.cluster.snapshot import Snapshot
 from stowplan.model.pod import HostPort
 from stowplan.model.resources import Shortfall, shortfalls
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from extender.snapshot import Snapshot
+from extender.cluster.snapshot import Snapshot
 from stowplan.model.pod import PodSignature
 
 

@@ -22,7 +22,7 @@ from extender.binpacking.topology import (
     separations,
     spread_rules,
 )
-from extender.snapshot import Snapshot
+from extender.cluster.snapshot import Snapshot
 from stowplan.model.pod import PodSignature
 from stowplan.model.workload_class import WorkloadClass
 

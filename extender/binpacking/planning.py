@@ -20,9 +20,9 @@ from extender.binpacking.prices import total_worth
 from extender.binpacking.refusal import Refusal, RefusalReason
 from extender.binpacking.solver import Limits, Result, Solution, improve
 from extender.binpacking.validation import Verdict, validate
+from extender.cluster.snapshot import Snapshot
 from extender.lifetimes.outlook import Outlook
 from extender.plan import Plan, Unplaced
-from extender.snapshot import Snapshot
 from stowplan.model.pod import PodSignature
 from stowplan.model.resources import Shortfall
 from stowplan.model.workload_class import WorkloadClass

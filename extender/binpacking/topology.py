@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from extender.binpacking.eligibility import matches_node_affinity
-from extender.snapshot import NodeInfo
+from extender.cluster.snapshot import NodeInfo
 from stowplan.model.node import Node
 from stowplan.model.pod import PodAffinityTerm, PodSignature, SpreadConstraint
 from stowplan.model.selectors import untolerated

@@ -13,7 +13,7 @@ from functools import partial
 from types import MappingProxyType
 
 from extender.binpacking.gang_validation import short_gangs
-from extender.snapshot import Snapshot
+from extender.cluster.snapshot import Snapshot
 from stowplan.model.devices import SHARED, devices_of, left_on_devices
 from stowplan.model.node import Node
 from stowplan.model.placement import Service, per_node, per_spot_pool, service_of, spot_pool

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from extender.cluster.owners import KINDS, OwnerKey
 from extender.gating.held import Group, HeldPods, group_of
-from extender.owners import KINDS, OwnerKey
 from stowplan.model.pod import Pod
 
 _COUNTED: tuple[str, ...] = tuple(f"{kind}/" for kind in KINDS)

@@ -8,14 +8,14 @@ from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any, Final
 
-from extender.candidates import View
+from extender.deciding.candidates import View
+from extender.deciding.planned_slots import PlannedSlots
 from extender.gating.decision import Gates, Why
 from extender.gating.held import HeldPods
 from extender.gating.lease import RENEW_SECONDS, GateLease
 from extender.gating.metrics import GateMetrics
 from extender.gating.writing import GateWriter, PodRef
 from extender.leadership import Leadership
-from extender.planned_slots import PlannedSlots
 from stowplan.kube.errors import Forbidden, KubeError
 
 log = logging.getLogger(__name__)

@@ -14,9 +14,9 @@ from typing import Final
 
 from extender.binpacking.bins import is_furniture
 from extender.binpacking.prices import node_price
+from extender.cluster.snapshot import NodeInfo, Snapshot
 from extender.moves.budgets import Budgets
 from extender.moves.rearrangement import is_empty, place, with_placed, without
-from extender.snapshot import NodeInfo, Snapshot
 from stowplan.model.disruption import LEAVING_TAINTS
 from stowplan.model.pod import Pod
 from stowplan.model.workload_class import WorkloadClass

@@ -8,9 +8,9 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from extender.cache import Cache
+from extender.cluster.cache import Cache
+from extender.cluster.snapshot import Snapshot
 from extender.moves.budgets import Budgets, parse_disruption_budget
-from extender.snapshot import Snapshot
 from stowplan.kube.client import ApiClient
 from stowplan.kube.errors import Forbidden, NotFound
 from stowplan.kube.paths import NAMESPACES, NODES, POD_DISRUPTION_BUDGETS, PODS, WORKLOAD_CLASSES

@@ -15,7 +15,7 @@ from extender.binpacking.first_fit_decreasing import first_fit_decreasing
 from extender.binpacking.instance import build_instance
 from extender.binpacking.planning import slots_by_name
 from extender.binpacking.validation import validate
-from extender.snapshot import NodeInfo, Snapshot
+from extender.cluster.snapshot import NodeInfo, Snapshot
 from stowplan.model.pod import Pod, PodSignature
 from stowplan.model.workload_class import WorkloadClass
 

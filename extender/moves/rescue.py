@@ -15,10 +15,10 @@ from typing import Final
 from extender.binpacking.bins import is_furniture
 from extender.binpacking.eligibility import Eligibility
 from extender.binpacking.validation import validate
+from extender.cluster.snapshot import NodeInfo, Snapshot
 from extender.moves.consolidation import unmovable
 from extender.moves.rearrangement import place, with_placed, without
 from extender.plan import Rescue
-from extender.snapshot import NodeInfo, Snapshot
 from stowplan.model.pod import Pod, PodSignature
 from stowplan.model.workload_class import WorkloadClass
 

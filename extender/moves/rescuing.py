@@ -11,11 +11,11 @@ import logging
 from collections.abc import Callable
 from typing import Final, Literal
 
-from extender.cache import Cache
+from extender.cluster.cache import Cache
+from extender.deciding.reservations import Reservations
 from extender.leadership import Leadership
 from extender.moves.eviction import Evicted, Outcome, evict_all
 from extender.plan import Plan, Rescue
-from extender.reservations import Reservations
 from stowplan.kube.client import ApiClient
 from stowplan.model.pod import Pod
 

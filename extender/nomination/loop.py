@@ -8,12 +8,12 @@ from collections.abc import Awaitable, Callable, Iterable
 from enum import StrEnum
 from typing import Final
 
-from extender.cache import Cache
-from extender.candidates import View
+from extender.cluster.cache import Cache
+from extender.deciding.candidates import View
+from extender.deciding.planned_slots import PlannedSlots
 from extender.leadership import Leadership
 from extender.nomination.decision import Changes, Nomination, Nominations
 from extender.nomination.writing import NominationWriter
-from extender.planned_slots import PlannedSlots
 from stowplan.kube.errors import Forbidden, KubeError
 from stowplan.model.pod import Pod
 

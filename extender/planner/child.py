@@ -19,6 +19,7 @@ from typing import Final
 from extender.allocator import give_back_free_memory
 from extender.binpacking.planning import make_plan
 from extender.binpacking.refusal import RefusalReason
+from extender.cluster.snapshot import Snapshot
 from extender.drain_set import drain_set, starved
 from extender.moves.rescue import rescue
 from extender.plan import SHOWN_ORDER, Plan, Rescue
@@ -42,7 +43,6 @@ from extender.planner.messages import (
 from extender.planner.mirror import Mirror, still_to_come
 from extender.planner.priority import yield_processors
 from extender.planner.window import BatchWindow
-from extender.snapshot import Snapshot
 
 _PR_SET_PDEATHSIG: Final = 1  # linux/prctl.h
 _READ_BYTES: Final = 1 << 18

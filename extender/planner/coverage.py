@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from extender.cluster.snapshot import NodeInfo, Snapshot
 from extender.plan import Plan
-from extender.snapshot import NodeInfo, Snapshot
 
 
 def covers(plan: Plan, then: Snapshot, now: Snapshot, ahead: int | None = None) -> bool:

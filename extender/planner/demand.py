@@ -6,8 +6,8 @@ import dataclasses
 import functools
 from collections.abc import Callable
 
+from extender.cluster.snapshot import Snapshot
 from extender.plan import Plan
-from extender.snapshot import Snapshot
 
 Publish = Callable[[Plan], None]
 MakePlan = Callable[[Snapshot, Publish], Plan]

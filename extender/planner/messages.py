@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from operator import attrgetter
 from typing import Any, Final
 
+from extender.cluster.uid_index import Uids
 from extender.lifetimes.node_values import NodeValues
 from extender.plan import Plan
-from extender.uid_index import Uids
 from stowplan.model.workload_class import WorkloadClass
 
 Event = tuple[str, tuple[Any, ...]]

@@ -6,11 +6,11 @@ import dataclasses
 import sys
 from typing import Any, Final
 
-from extender.cache import Cache
-from extender.owners import Template
+from extender.cluster.cache import Cache
+from extender.cluster.owners import Template
+from extender.cluster.pod_columns import PodColumns, PodObserver
+from extender.cluster.snapshot import Snapshot
 from extender.plan import Plan
-from extender.pod_columns import PodColumns, PodObserver
-from extender.snapshot import Snapshot
 from stowplan.model.pod import Owner, Pod, PodSignature
 
 METHODS: Final = frozenset(

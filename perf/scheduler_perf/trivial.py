@@ -11,9 +11,9 @@ import sys
 import uvloop
 from aiohttp import web
 
-from extender.app import MAX_BODY_BYTES
-from extender.offered import OfferedNames
-from extender.wire import decode_args, encode_filter_result
+from extender.answering.app import MAX_BODY_BYTES
+from extender.answering.wire import decode_args, encode_filter_result
+from extender.deciding.offered import OfferedNames
 from stowplan.serving.direct import Answer, Call
 from stowplan.serving.http import Direct, Drain, Listener, make_app, serve
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from extender.binpacking.planning import make_plan
-from extender.snapshot import NodeInfo, Snapshot
+from extender.cluster.snapshot import NodeInfo, Snapshot
 from perf.instances import Backlog, node_of, signature_of
 from perf.packing import Sample
 from perf.packing import measure as pack

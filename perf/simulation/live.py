@@ -14,19 +14,19 @@ import msgspec
 import numpy as np
 
 from extender.binpacking.planning import make_plan
-from extender.cache import Cache
-from extender.decider import Clocks, Decider
-from extender.feed import NodeFeed, PodFeed
+from extender.cluster.cache import Cache
+from extender.deciding.decider import Clocks, Decider
+from extender.deciding.node_ledger import NodeLedger
+from extender.deciding.offered import ExtenderArgs
+from extender.deciding.reservations import Reservations
+from extender.deciding.slots import SlotLedger
+from extender.feeding.feed import NodeFeed, PodFeed
 from extender.lifetimes.node_values import NodeValues
 from extender.metrics import ExtenderMetrics
-from extender.node_ledger import NodeLedger
-from extender.offered import ExtenderArgs
 from extender.plan import EMPTY_PLAN, Plan
 from extender.planner.child import PlannerLoop
 from extender.planner.messages import Events, Failed, Message, Planned, Synced, Valued, decode, encode
-from extender.reservations import Reservations
 from extender.settings import ExtenderSettings
-from extender.slots import SlotLedger
 from simulator.cluster import Cluster, Ints
 from simulator.policies.policy import Policy, Scores
 from simulator.policies.stowplan import owner_of

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from extender.binpacking.planning import make_plan
+from extender.cluster.snapshot import Snapshot
 from extender.plan import Plan
-from extender.snapshot import Snapshot
 from perf.instances import Backlog, backlog, opened_price
 from perf.tradeoff.loads import Loads
 from stowplan.model.builtin_classes import BUILTIN_CLASSES

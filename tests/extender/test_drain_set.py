@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from extender.cluster.snapshot import NodeInfo
 from extender.drain_set import drain_set, starved
-from extender.snapshot import NodeInfo
 from stowplan.model.selectors import Taint
 from tests.support.extender import info, node, signature, snapshot
 

@@ -6,9 +6,9 @@ from typing import Any
 
 from msgspec import structs
 
-from extender.decision_log import Decision, DecisionLog
-from extender.outcomes import Outcome
-from extender.recent_calls import RecentCalls
+from extender.deciding.decision_log import Decision, DecisionLog
+from extender.deciding.outcomes import Outcome
+from extender.deciding.recent_calls import RecentCalls
 from tests.support.extender import Clock
 
 

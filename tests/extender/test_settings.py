@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from prometheus_client import CollectorRegistry
 
+from extender.deciding.narrowing import Breadth
 from extender.main import main
 from extender.metrics import ExtenderMetrics
-from extender.narrowing import Breadth
 from extender.plan import EMPTY_PLAN, Plan, Unplaced
 from extender.settings import ExtenderSettings
 from stowplan.serving.settings import load_settings

@@ -18,9 +18,9 @@ import pytest
 
 from extender.binpacking.planning import make_plan
 from extender.binpacking.validation import validate
-from extender.cache import Cache
+from extender.cluster.cache import Cache
+from extender.cluster.snapshot import Snapshot
 from extender.plan import Plan
-from extender.snapshot import Snapshot
 from sandbox.control_plane import ControlPlane
 from sandbox.nodes import create_nodes, mixed_nodes, wait_ready
 from sandbox.probe import wait_until

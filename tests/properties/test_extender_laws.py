@@ -9,19 +9,19 @@ from typing import Any
 import hypothesis.strategies as st
 from hypothesis import given
 
-from extender.candidates import View, evaluate, fill_order, greedy, is_occupied
-from extender.latency import sensitivity
-from extender.narrowing import narrow
-from extender.node_ledger import NodeLedger
-from extender.node_load import NodeLoad
-from extender.outcomes import NARROWING
+from extender.answering.wire import WireError, decode_args, encode_filter_result, encode_host_priorities
+from extender.cluster.node_load import NodeLoad
+from extender.deciding.candidates import View, evaluate, fill_order, greedy, is_occupied
+from extender.deciding.latency import sensitivity
+from extender.deciding.narrowing import narrow
+from extender.deciding.node_ledger import NodeLedger
+from extender.deciding.outcomes import NARROWING
+from extender.deciding.prioritize import prioritize
+from extender.deciding.reservations import Reservations
+from extender.deciding.slots import SlotLedger
 from extender.plan import Plan
-from extender.prioritize import prioritize
-from extender.reservations import Reservations
 from extender.scoring import STRATEGIES, Candidate, strategy_named
 from extender.scoring.expected_cost import expected_cost
-from extender.slots import SlotLedger
-from extender.wire import WireError, decode_args, encode_filter_result, encode_host_priorities
 from stowplan.model.builtin_classes import BUILTIN_CLASSES
 from stowplan.model.pod import Pod, PodSignature, SpreadConstraint
 from tests.support.extender import GIB, Clock, decider, info, node, pod, signature, snapshot

@@ -17,8 +17,8 @@ from extender.binpacking.objectives import headroom
 from extender.binpacking.planning import greedy, make_plan, slots_by_name
 from extender.binpacking.validation import validate
 from extender.binpacking.variables import PackingVariables
+from extender.cluster.snapshot import Snapshot
 from extender.plan import Plan
-from extender.snapshot import Snapshot
 from stowplan.model.builtin_classes import BUILTIN_CLASSES
 from tests.support.clusters import Freedom, make_info, make_node, snapshots
 from tests.support.independent_checker import NaiveCluster, broken_gangs, replay

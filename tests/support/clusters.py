@@ -8,8 +8,8 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from extender.node_load import NodeLoad
-from extender.snapshot import NodeInfo, Snapshot
+from extender.cluster.node_load import NodeLoad
+from extender.cluster.snapshot import NodeInfo, Snapshot
 from stowplan.model.keys import HOSTNAME, SCHEDULER_NAME, ZONE
 from stowplan.model.node import Node
 from stowplan.model.pod import (

@@ -5,14 +5,14 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-from extender.cache import Cache
-from extender.decider import Clocks, Decider
+from extender.cluster.cache import Cache
+from extender.cluster.snapshot import NodeInfo, Snapshot
+from extender.deciding.decider import Clocks, Decider
+from extender.deciding.reservations import Reservations
+from extender.deciding.slots import SlotLedger
 from extender.metrics import ExtenderMetrics
 from extender.plan import EMPTY_PLAN
-from extender.reservations import Reservations
 from extender.settings import ExtenderSettings
-from extender.slots import SlotLedger
-from extender.snapshot import NodeInfo, Snapshot
 from stowplan.model.keys import SCHEDULER_NAME
 from stowplan.model.node import Node
 from stowplan.model.pod import Pod, PodSignature

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from extender.snapshot import Snapshot
+from extender.cluster.snapshot import Snapshot
 from stowplan.model.node import Node
 from stowplan.model.pod import PodAffinityTerm, PodSignature, ReplicaLimit, SpreadConstraint
 

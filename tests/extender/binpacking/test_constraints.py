@@ -20,7 +20,7 @@ from extender.binpacking.constraints.replica_limit import ReplicaLimits
 from extender.binpacking.constraints.spread import HardSpread
 from extender.binpacking.instance import build_instance
 from extender.binpacking.variables import PackingVariables
-from extender.snapshot import NodeInfo
+from extender.cluster.snapshot import NodeInfo
 from stowplan.model.keys import ZONE
 from stowplan.model.node import Node
 from stowplan.model.pod import Gang, HostPort, PodSignature, ReplicaLimit

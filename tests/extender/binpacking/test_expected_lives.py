@@ -5,11 +5,11 @@ import dataclasses
 import pytest
 
 from extender.binpacking.planning import make_plan
+from extender.cluster.snapshot import NodeInfo
 from extender.lifetimes.kin import path_of
 from extender.lifetimes.occupancy import Occupancy
 from extender.lifetimes.outlook import Outlook
 from extender.plan import Plan
-from extender.snapshot import NodeInfo
 from stowplan.model.builtin_classes import BUILTIN_CLASSES
 from stowplan.model.node import Node
 from stowplan.model.pod import PodSignature

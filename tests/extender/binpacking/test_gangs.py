@@ -8,8 +8,8 @@ import pytest
 
 from extender.binpacking.planning import CP_SAT, GREEDY, make_plan
 from extender.binpacking.validation import validate
+from extender.cluster.snapshot import NodeInfo, Snapshot
 from extender.plan import Plan
-from extender.snapshot import NodeInfo, Snapshot
 from stowplan.model.builtin_classes import BUILTIN_CLASSES
 from stowplan.model.node import Node
 from stowplan.model.placement import parse_gang

@@ -15,8 +15,8 @@ from extender.binpacking.objectives import priority_weights
 from extender.binpacking.planning import CP_SAT, GREEDY, make_plan
 from extender.binpacking.prices import node_price
 from extender.binpacking.validation import validate
+from extender.cluster.snapshot import NodeInfo, Snapshot
 from extender.plan import Plan
-from extender.snapshot import NodeInfo, Snapshot
 from stowplan.model.builtin_classes import BUILTIN_CLASSES
 from stowplan.model.keys import ZONE
 from stowplan.model.node import Node

@@ -11,8 +11,8 @@ from extender.binpacking.discomfort import terms_of
 from extender.binpacking.feasibility import Packing
 from extender.binpacking.instance import build_instance
 from extender.binpacking.planning import make_plan
-from extender.node_load import NodeLoad
-from extender.snapshot import NodeInfo, Snapshot
+from extender.cluster.node_load import NodeLoad
+from extender.cluster.snapshot import NodeInfo, Snapshot
 from stowplan.model.builtin_classes import BUILTIN_CLASSES
 from stowplan.model.keys import CAPACITY_TYPE, HOSTNAME, ZONE
 from stowplan.model.node import Node

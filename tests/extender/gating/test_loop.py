@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 from prometheus_client import CollectorRegistry
 
-from extender.cache import Cache
+from extender.cluster.cache import Cache
+from extender.deciding.reservations import Reservations
 from extender.gating.decision import Bounds, Gates
 from extender.gating.groups import Groups
 from extender.gating.held import HeldPods
@@ -20,7 +21,6 @@ from extender.gating.metrics import GateMetrics
 from extender.gating.writing import GateWriter
 from extender.leadership import Leadership
 from extender.plan import EMPTY_PLAN, Plan
-from extender.reservations import Reservations
 from stowplan.kube.errors import Forbidden, Unreachable
 from stowplan.model.pod import Gang, Pod
 from tests.support.extender import Clock, decider, info, node, pod, signature

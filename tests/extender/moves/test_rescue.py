@@ -8,10 +8,10 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from extender.explain import explain_plan, explain_waiting
+from extender.answering.explain import explain_plan, explain_waiting
+from extender.cluster.snapshot import NodeInfo, Snapshot
 from extender.moves.rescue import MOST_MOVES, rescue
 from extender.plan import Plan, Rescue, Unplaced
-from extender.snapshot import NodeInfo, Snapshot
 from stowplan.model.builtin_classes import BUILTIN_CLASSES
 from stowplan.model.pod import Pod, PodSignature
 from tests.support.extender import info, node, pod, signature

@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from extender.cache import Cache
+from extender.cluster.cache import Cache
+from extender.deciding.reservations import Reservations
 from extender.leadership import Leadership
 from extender.moves.eviction import Outcome
 from extender.moves.rescuing import PATIENCE_SECONDS, PAUSE_SECONDS, Mode, Rescuer
 from extender.plan import Plan, Rescue
-from extender.reservations import Reservations
 from stowplan.kube.errors import TooManyRequests
 from tests.support.extender import Clock, node, pod, signature
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from extender.cache import Cache
+from extender.cluster.cache import Cache
 from extender.leadership import TRUST_SECONDS, Leadership
 from extender.nomination.decision import PATIENCE_SECONDS
 from extender.nomination.loop import Event, Nominator

@@ -6,9 +6,9 @@ import dataclasses
 
 import pytest
 
+from extender.cluster.snapshot import NodeInfo, Snapshot
 from extender.plan import Plan
 from extender.planner.coverage import covers
-from extender.snapshot import NodeInfo, Snapshot
 from stowplan.model.node import Node
 from stowplan.model.pod import PodSignature
 

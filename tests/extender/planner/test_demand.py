@@ -5,9 +5,9 @@ from __future__ import annotations
 import dataclasses
 
 from extender.binpacking.planning import make_plan
+from extender.cluster.snapshot import Snapshot
 from extender.plan import Plan, Unplaced
 from extender.planner.demand import Publish, of_waiting, plan_demand, together
-from extender.snapshot import Snapshot
 from stowplan.model.pod import PodSignature
 from tests.support.clusters import make_node, make_signature, make_snapshot
 

@@ -7,7 +7,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from extender.cache import Cache
+from extender.cluster.cache import Cache
 from extender.lifetimes.batch_size import BatchSize
 from extender.lifetimes.kin import path_of
 from extender.lifetimes.node_values import NodeValues

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from extender.cache import Cache
+from extender.cluster.cache import Cache
 from extender.plan import EMPTY_PLAN, Plan
 from extender.planner.client import PlannerClient
 from extender.planner.messages import CHUNK, Events, FrameReader, Message, Synced

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from extender.cache import Cache
+from extender.cluster.cache import Cache
 from extender.plan import EMPTY_PLAN, Plan
 from extender.planner.child import PlannerLoop, solver_seconds
 from extender.planner.messages import (

@@ -11,13 +11,13 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from extender.app import MAX_BODY_BYTES, ExtenderApp
-from extender.cache import Cache
+from extender.answering.app import MAX_BODY_BYTES, ExtenderApp
+from extender.cluster.cache import Cache
+from extender.deciding.offered import ExtenderArgs
 from extender.metrics import ExtenderMetrics
-from extender.offered import ExtenderArgs
 from stowplan.cli.main import app
 from stowplan.kube.projection import project_pod
-from tests.extender.test_decider import ask, body
+from tests.extender.deciding.test_decider import ask, body
 from tests.support.direct import serving_directly
 from tests.support.extender import Clock, decider, info, node, signature
 

@@ -1,0 +1,1 @@
+"""The scheduler's calls and people's questions: bytes in, bytes out."""

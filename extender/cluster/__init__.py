@@ -1,0 +1,1 @@
+"""The cluster in memory, for decisions and plans."""

@@ -1,0 +1,257 @@
+"""Nodes in order of what a pod is expected to cost on each: the planner's values, brought up to date with the placements since.
+
+The planner values nodes once a minute; between two publications this adds the pods that were answered for or seen bound, as the
+planner itself does, so that the second pod of a burst finds the node that the first one opened.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Collection, Iterator, Mapping
+from typing import Final
+
+import numpy as np
+
+from extender.cluster.snapshot import NodeInfo
+from extender.deciding.node_table import Ints, NodeTable
+from extender.deciding.shortlist import Shortlist, Value
+from extender.lifetimes.kin import keeps_nodes_in_use, path_of
+from extender.lifetimes.node_curves import NodeCurves
+from extender.lifetimes.node_values import NodeValues
+from extender.lifetimes.survival import Expectations
+from extender.scoring.expected_cost import (
+    STARVING,
+    asked_shares_of,
+    costs_in_use,
+    costs_of_opening,
+    expected_cost,
+    free_times,
+    hundredths,
+)
+from extender.scoring.strategy import Candidate
+from stowplan.model.pod import Pod, PodSignature
+from stowplan.model.resources import Amounts
+
+REMEMBERED: Final = 50_000
+"""Placements kept for the next publication: more than a cluster binds in a minute."""
+_FIRST_LOOK: Final = 64
+"""Nodes sorted at first; the others only where none of these is offered and fits."""
+
+_SHORTLISTS: Final = 8
+"""Signatures whose best nodes are kept: bursts are of one or a few."""
+_FEW: Final = 8
+"""Below one in so many nodes offered, the others are left out beforehand."""
+
+Valued = tuple[str, int, int]
+"""Node, the hundredths of a second for which the pod is expected to keep it in use alone, and its cost there but for latency."""
+
+
+class NodeLedger:
+    """All nodes with their values. Fed by whoever reads the cache; never raises on unknown nodes."""
+
+    def __init__(self, remembered: int = REMEMBERED) -> None:
+        self.table = NodeTable(self._row_freed)
+        self._published: NodeValues | None = None
+        self._curves: NodeCurves | None = None
+        self._expectations: Expectations | None = None
+        self._placements: deque[tuple[int, str, PodSignature, str]] = deque(maxlen=remembered)
+        self._counted: dict[str, str] = {}
+        """UID -> node, of the pods added since the publication."""
+        self._asked_about: deque[PodSignature] = deque(maxlen=_SHORTLISTS)
+        self._shortlists: deque[Shortlist] = deque(maxlen=_SHORTLISTS)
+
+    def update(self, changed: Mapping[str, NodeInfo | None], occupied: Mapping[str, bool]) -> None:
+        """These nodes are new, have changed, or are gone (None)."""
+        for name, info in changed.items():
+            if info is None:
+                self.table.drop(name)
+                continue
+            self.table.put(info, occupied=occupied[name])
+            row = self.table.rows[name]
+            if not occupied[name] and self._curves is not None:
+                self._curves.clear(row)
+            self._row_changed(row)
+
+    def use(self, values: NodeValues | None) -> None:
+        """Value by this publication from now on; placements after its generation are added."""
+        if values is None or values is self._published:
+            return
+        self._published = values
+        rows = np.full(max(values.rows.values(), default=-1) + 1, -1, np.int64)
+        for name, row in values.rows.items():
+            rows[row] = self.table.rows.get(name, -1)
+        self._curves, self._expectations = values.curves, values.expectations
+        self._curves.renumber(rows, len(self.table))
+        self._counted = {}
+        self._shortlists.clear()
+        for generation, uid, signature, node in self._placements:
+            if generation > values.generation:
+                self._add(uid, signature, node)
+
+    def placed(self, uid: str, signature: PodSignature, node: str, generation: int) -> None:
+        """A pod was answered for, or seen on a node by the event that led to `generation`."""
+        self._placements.append((generation, uid, signature, node))
+        self._add(uid, signature, node)
+
+    def ranked(
+        self, pod: Pod, asked: Amounts, offered: Collection[str], drain: Collection[str] = ()
+    ) -> Iterator[Valued]:
+        """Offered nodes with room: those in use, of them the drain set last, then empty ones; the least expected cost first.
+
+        Ties keep the order in which the nodes came into the table.
+
+        Args:
+            pod: to be placed.
+            asked: its requests.
+            offered: names of nodes.
+            drain: nodes that are to run empty.
+        """
+        beyond: tuple[int, int] | None = None
+        if (
+            not pod.ends_s and pod.uid not in self._counted
+        ):  # what is its own would make it differ from others of its signature
+            shortlist = self._shortlist(pod, asked, drain)
+            if shortlist is not None:
+                for row, (cost, added) in shortlist:
+                    yield self.table.names[row], added, cost
+                beyond = shortlist.limit
+                if beyond is None:
+                    return
+        for valued in self._walk(pod, asked, offered, drain):
+            if beyond is None or (valued[2], self.table.rows[valued[0]]) > beyond:
+                yield valued
+
+    def _walk(self, pod: Pod, asked: Amounts, offered: Collection[str], drain: Collection[str]) -> Iterator[Valued]:
+        table = self.table
+        rows = self._offered(table.fitting(asked), offered)
+        occupied = table.occupied[rows]
+        for tier, surcharge in self._tiers(rows[occupied], drain):
+            added = self._added(pod, tier)
+            yield from self._by_cost(tier, added, self._costs_in_use(asked, tier, added) + surcharge)
+        empty = rows[~occupied]
+        if len(empty):
+            yield from self._by_cost(empty, np.zeros(len(empty), np.int64), self._costs_of_opening(asked, empty))
+
+    def _shortlist(self, pod: Pod, asked: Amounts, drain: Collection[str]) -> Shortlist | None:
+        """The best nodes for pods of this signature, brought up to date; from the second such pod on."""
+        known = next((s for s in self._shortlists if s.signature is pod.signature), None)
+        if known is not None and not known.spent and known.drain == drain:
+            known.repair(lambda row: self._value(pod, asked, row, drain))
+            return known
+        if known is not None:
+            self._shortlists.remove(known)
+        elif all(signature is not pod.signature for signature in self._asked_about):
+            self._asked_about.append(pod.signature)
+            return None
+        made = self._made(pod, asked, drain)
+        self._shortlists.append(made)
+        return made
+
+    def _made(self, pod: Pod, asked: Amounts, drain: Collection[str]) -> Shortlist:
+        rows = self.table.fitting(asked)
+        occupied = self.table.occupied[rows]
+        pieces = [(rows[~occupied], np.zeros(np.count_nonzero(~occupied), np.int64))]
+        costs = [self._costs_of_opening(asked, pieces[0][0])]
+        for tier, surcharge in self._tiers(rows[occupied], drain):
+            added = self._added(pod, tier)
+            pieces.append((tier, added))
+            costs.append(self._costs_in_use(asked, tier, added) + surcharge)
+        rows, added = (np.concatenate(parts) for parts in zip(*pieces, strict=True))
+        ascending = rows.argsort()  # of equal costs the list keeps the first rows
+        return Shortlist(pod.signature, drain, rows[ascending], np.concatenate(costs)[ascending], added[ascending])
+
+    def _value(self, pod: Pod, asked: Amounts, row: int, drain: Collection[str]) -> Value | None:
+        """One row as `_walk` values it; None where it has no room."""
+        table = self.table
+        if not table.fits(asked, row):
+            return None
+        occupied = bool(table.occupied[row])
+        added = int(self._added(pod, np.array([row]))[0]) if occupied and self._curves is not None else 0
+        capacity, used = table.cpu_and_memory(row)
+        starved = occupied and table.names[row] in drain
+        price = int(table.price[row])
+        return -expected_cost(Candidate(asked, used, capacity, price, occupied, 0, starved, added)), added
+
+    def _row_changed(self, row: int) -> None:
+        for shortlist in self._shortlists:
+            shortlist.changed(row)
+
+    def hold(self, name: str, amounts: Amounts) -> None:
+        """What is held on the node for pods that were answered for and are not seen there yet is exactly this."""
+        self.table.hold(name, amounts)
+        row = self.table.rows.get(name)
+        if row is not None:
+            self._row_changed(row)
+
+    def _tiers(self, rows: Ints, drain: Collection[str]) -> Iterator[tuple[Ints, int]]:
+        """Nodes in use, those to run empty apart, and what these cost more."""
+        drained = [self.table.rows[name] for name in drain if name in self.table.rows]
+        if not drained:
+            tiers: list[tuple[Ints, int]] = [(rows, 0)]
+        else:
+            starved = np.zeros(len(self.table), np.bool_)
+            starved[drained] = True
+            tiers = [(rows[~starved[rows]], 0), (rows[starved[rows]], STARVING)]
+        yield from ((tier, surcharge) for tier, surcharge in tiers if len(tier))
+
+    def _by_cost(self, rows: Ints, added: Ints, costs: Ints) -> Iterator[Valued]:
+        few = np.arange(len(rows))
+        if len(rows) > _FIRST_LOOK:
+            few = np.flatnonzero(costs <= np.partition(costs, _FIRST_LOOK)[_FIRST_LOOK])
+            yield from self._in_order(rows, added, costs, few)
+            few = np.flatnonzero(costs > costs[few].max())
+        yield from self._in_order(rows, added, costs, few)
+
+    def _in_order(self, rows: Ints, added: Ints, costs: Ints, chosen: Ints) -> Iterator[Valued]:
+        order = chosen[costs[chosen].argsort(kind="stable")]
+        for row, seconds, cost in zip(rows[order].tolist(), added[order].tolist(), costs[order].tolist(), strict=True):
+            yield self.table.names[row], seconds, cost
+
+    def _offered(self, rows: Ints, offered: Collection[str]) -> Ints:
+        """Where most nodes are offered, the walk finds out which are not; where few are, sorting the others is not worth it."""
+        if _FEW * len(offered) > len(self.table.rows):
+            return rows
+        known = self.table.rows
+        chosen = np.zeros(len(self.table), np.bool_)
+        chosen[[known[name] for name in offered if name in known]] = True
+        return rows[chosen[rows]]
+
+    def added_cs(self, pod: Pod, node: str) -> int:
+        """For one node, what `ranked` says of it; 0 where nothing is known."""
+        row = self.table.rows.get(node)
+        return 0 if row is None else int(self._added(pod, np.array([row]))[0])
+
+    def _added(self, pod: Pod, rows: Ints) -> Ints:
+        if self._curves is None or self._expectations is None:
+            return np.zeros(len(rows), np.int64)
+        path = path_of(pod.signature, pod.uid)
+        ends_in = float(pod.ends_s - pod.created_s) if pod.ends_s else None
+        return hundredths(self._curves.seconds_added(path[-1], self._expectations.curve(path, ends_in=ends_in), rows))
+
+    def _costs_in_use(self, asked: Amounts, rows: Ints, added: Ints) -> Ints:
+        table = self.table
+        cpu_left, memory_left = (table.free(r, rows) - asked.get(r, 0) for r in ("cpu", "memory"))
+        free = free_times(cpu_left, table.allocatable("cpu", rows), memory_left, table.allocatable("memory", rows))
+        return costs_in_use(table.price[rows], added, free)
+
+    def _costs_of_opening(self, asked: Amounts, rows: Ints) -> Ints:
+        table = self.table
+        cpu, memory = table.allocatable("cpu", rows), table.allocatable("memory", rows)
+        shares = asked_shares_of(asked.get("cpu", 0), cpu, asked.get("memory", 0), memory)
+        return costs_of_opening(table.price[rows], shares)
+
+    def _add(self, uid: str, signature: PodSignature, node: str) -> None:
+        row = self.table.rows.get(node)
+        if row is None or self._curves is None or self._expectations is None:
+            return
+        if self._counted.get(uid) == node or not keeps_nodes_in_use(signature):
+            return
+        self._counted[uid] = node
+        path = path_of(signature, uid)
+        self._curves.place(row, path[-1], self._expectations.curve(path))
+        self._row_changed(row)
+
+    def _row_freed(self, row: int) -> None:
+        self._row_changed(row)
+        if self._curves is not None:
+            self._curves.clear(row)
