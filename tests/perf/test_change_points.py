@@ -58,7 +58,9 @@ def test_a_constant_series_never_changes(figures: list[float]) -> None:
 def test_unit_and_offset_do_not_move_a_change_point(seed: int, scale: float, offset: float) -> None:
     figures = [*noise(8, 1.0, 0.02, seed), *noise(8, 2.0, 0.02, seed + 1)]
     moved = [scale * figure + offset for figure in figures]
-    assert [p.index for p in change_points(moved)] == [p.index for p in change_points(figures)] == [8]
+    # An offset makes a shift smaller beside its level, so shifts of all sizes count: what is asked is where they are.
+    found = [[p.index for p in change_points(series, least_shift=0.0)] for series in (figures, moved)]
+    assert found == [[8], [8]]
 
 
 def test_the_same_series_gives_the_same_answer() -> None:
