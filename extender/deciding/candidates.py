@@ -72,6 +72,21 @@ class PlannedNodes(msgspec.Struct, frozen=True):
 
 
 NO_SLOTS: Final = PlannedNodes()
+
+
+class Choice(msgspec.Struct, frozen=True, kw_only=True):
+    """What an answer of either verb rests on."""
+
+    options: tuple[Option, ...] = ()
+    """What was compared, best first; the first one is where the pod is expected."""
+    slots: PlannedNodes = NO_SLOTS
+
+    @property
+    def chosen(self) -> str:
+        """The node for which room is held, or empty."""
+        return self.options[0].node if self.options else ""
+
+
 _COMPARED: Final = 3
 """Best nodes kept at least, so that people can be told what the next best would have been."""
 

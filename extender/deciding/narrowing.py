@@ -9,9 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import msgspec
-
-from extender.deciding.candidates import NO_SLOTS, Option, PlannedNodes, View, greedy, planned
+from extender.deciding.candidates import Choice, Option, View, greedy, planned
 from extender.deciding.outcomes import Outcome
 from stowplan.model.pod import Pod, PodSignature
 
@@ -31,19 +29,11 @@ class Breadth:
 DEFAULT_BREADTH = Breadth()
 
 
-class Narrowed(msgspec.Struct, frozen=True):
+class Narrowed(Choice, frozen=True):
     """The answer of a filter call: names out of those offered, in their order."""
 
     names: Sequence[str]
     outcome: Outcome
-    options: tuple[Option, ...] = ()
-    """What was compared, best first; the first one is where the pod is expected."""
-    slots: PlannedNodes = NO_SLOTS
-
-    @property
-    def chosen(self) -> str:
-        """The node for which room is held, or empty."""
-        return self.options[0].node if self.options else ""
 
 
 def narrow(
@@ -64,11 +54,13 @@ def narrow(
     wanted = breadth.offers if has_soft_preferences(pod.signature) else 1
     slots = planned(pod, names, view, wanted)
     if slots.options:
-        return Narrowed(_kept(names, _equal_in_cost(slots.options)), Outcome.PLANNED, slots.options, slots)
+        return Narrowed(
+            _kept(names, _equal_in_cost(slots.options)), Outcome.PLANNED, options=slots.options, slots=slots
+        )
     options = tuple(greedy(pod, names, view, breadth.candidates, wanted))
     if not options:
         return Narrowed(names, Outcome.NO_FIT, slots=slots)
-    return Narrowed(_kept(names, _equal_in_cost(options)[:wanted]), Outcome.GREEDY, options, slots)
+    return Narrowed(_kept(names, _equal_in_cost(options)[:wanted]), Outcome.GREEDY, options=options, slots=slots)
 
 
 def _doubt(pod: Pod, names: Sequence[str], *, retried: bool) -> Outcome | None:

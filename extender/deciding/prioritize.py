@@ -7,10 +7,9 @@ enough, and encoding and decoding thousands of zeros is saved.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Final
 
-from extender.deciding.candidates import NO_SLOTS, Option, PlannedNodes, View, greedy, planned
+from extender.deciding.candidates import Choice, Option, View, greedy, planned
 from extender.deciding.narrowing import DEFAULT_BREADTH, Breadth
 from extender.deciding.outcomes import Outcome
 from stowplan.model.pod import Pod
@@ -23,19 +22,11 @@ GREEDY_STEP: Final = 2
 """Between greedy nodes: 2 x 13 x 10 = 260 points, more than two plugins of weight 1 can differ by."""
 
 
-@dataclass(frozen=True, slots=True)
-class Prioritized:
+class Prioritized(Choice, frozen=True):
     """The answer of a prioritize call: node name and score, 1 to 10, best first. Nothing on doubt."""
 
     scores: tuple[tuple[str, int], ...]
     outcome: Outcome
-    options: tuple[Option, ...] = ()
-    slots: PlannedNodes = NO_SLOTS
-
-    @property
-    def chosen(self) -> str:
-        """The node for which room is held, or empty."""
-        return self.options[0].node if self.options else ""
 
 
 def prioritize(
@@ -53,7 +44,7 @@ def prioritize(
     if not options:
         return Prioritized((), Outcome.NO_FIT, slots=slots)
     scores = _scored(slots.options, others)[: breadth.scores]
-    return Prioritized(scores, Outcome.PLANNED if slots.options else Outcome.GREEDY, options, slots)
+    return Prioritized(scores, Outcome.PLANNED if slots.options else Outcome.GREEDY, options=options, slots=slots)
 
 
 def _scored(first: Sequence[Option], others: Sequence[Option]) -> tuple[tuple[str, int], ...]:

@@ -253,14 +253,19 @@ def _cut_off(response: aiohttp.ClientResponse) -> None:
 
     The farewell would keep the socket open until the server answers it, up to 30 s, past the end of the client that opened it.
     """
-    transport = response.connection.transport if response.connection is not None else None
+    transport = _transport_of(response)
     if transport is not None:
         transport.abort()
 
 
+def _transport_of(response: aiohttp.ClientResponse) -> asyncio.Transport | None:
+    """The transport of a response that was not read to its end."""
+    return response.connection.transport if response.connection is not None else None
+
+
 async def _leave_alone(response: aiohttp.ClientResponse, seconds: float) -> None:
     """Read nothing for a while; what comes meanwhile waits in the kernel's buffer. The end of the connection is noticed afterwards."""
-    transport = response.connection.transport if response.connection is not None else None
+    transport = _transport_of(response)
     if transport is not None:
         transport.pause_reading()
     await asyncio.sleep(seconds)
