@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator, Mapping
+import math
+from collections.abc import AsyncIterator
 from typing import Final, Protocol
 
 from recommender.sources.prometheus_api import Labels, PrometheusError, Series, TooMuchDataError
 from recommender.sources.promql import CPU, Queries
-from recommender.sources.readings import Extract, Readings, extract
+from recommender.sources.readings import Extract, Reading, Readings, extract
 
 log = logging.getLogger(__name__)
 
@@ -47,23 +48,24 @@ class BoundedQueries:
         """Namespaces asked for at a time; 0: all."""
 
     async def samples(
-        self, start_s: int, end_s: int, delivered: Mapping[Labels, float] | None = None
+        self, start_s: int, end_s: int, known: dict[Labels, Reading], after_s: float = -math.inf
     ) -> AsyncIterator[Extract]:
         """The samples of a stretch of time, in parts.
 
         Args:
             start_s: the first evaluation.
             end_s: the last evaluation.
-            delivered: by series, until when samples have been delivered already.
+            known: by series, the reading that the last sample ended with; kept up to date with what is handed over, so that a gap
+                between readings is bridged wherever the parts are cut.
+            after_s: no sample ends by then.
 
         Raises:
             PrometheusError: a query failed; `TooMuchDataError` where even one step of one namespace is too much.
         """
-        known = delivered or {}
         everything = Queries(self._selector)
         if not self._width:
             try:
-                yield await self._part(everything, start_s, end_s, known)
+                yield await self._part(everything, start_s, end_s, known, after_s)
             except TooMuchDataError as error:
                 log.info("prometheus: asking for some namespaces at a time, because: %s", error)
                 self._width = MOST_NAMESPACES
@@ -73,11 +75,11 @@ class BoundedQueries:
         while names:
             group = Queries(self._selector, tuple(names[: self._width]))
             if len(group.namespaces) == 1:
-                async for part in self._in_halves(group, start_s, end_s, known):
+                async for part in self._in_halves(group, start_s, end_s, known, after_s):
                     yield part
             else:
                 try:
-                    yield await self._part(group, start_s, end_s, known)
+                    yield await self._part(group, start_s, end_s, known, after_s)
                 except TooMuchDataError:
                     self._width = len(group.namespaces) // 2
                     continue
@@ -85,19 +87,21 @@ class BoundedQueries:
             self._width = min(MOST_NAMESPACES, self._width + max(1, self._width // 8))
 
     async def _in_halves(
-        self, queries: Queries, start_s: int, end_s: int, delivered: Mapping[Labels, float]
+        self, queries: Queries, start_s: int, end_s: int, known: dict[Labels, Reading], after_s: float
     ) -> AsyncIterator[Extract]:
         try:
-            yield await self._part(queries, start_s, end_s, delivered)
+            yield await self._part(queries, start_s, end_s, known, after_s)
         except TooMuchDataError:
             half = start_s + (end_s - start_s) // (2 * self._step_s) * self._step_s
             if half == start_s:
                 raise
             for first, last in ((start_s, half), (half, end_s)):
-                async for part in self._in_halves(queries, first, last, delivered):
+                async for part in self._in_halves(queries, first, last, known, after_s):
                     yield part
 
-    async def _part(self, queries: Queries, start_s: int, end_s: int, delivered: Mapping[Labels, float]) -> Extract:
+    async def _part(
+        self, queries: Queries, start_s: int, end_s: int, known: dict[Labels, Reading], after_s: float
+    ) -> Extract:
         async def ask(query: str) -> list[Series]:
             return await self._api.query_range(query, start_s, end_s, self._step_s)
 
@@ -107,6 +111,8 @@ class BoundedQueries:
         rest = [queries.measured_at, queries.memory(self._step_s), queries.throttled, queries.periods, queries.started]
         readings = Readings(start_s, cpu, *[await ask(query) for query in rest])
         try:
-            return extract(readings, max(LONGEST_S, 3 * self._step_s), delivered)
+            found = extract(readings, max(LONGEST_S, 3 * self._step_s), known, after_s)
         except ValueError as error:
             raise PrometheusError(f"a value is no number: {error}; is this the Prometheus HTTP API?") from error
+        known.update(found.newest)
+        return found

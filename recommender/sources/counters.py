@@ -20,8 +20,12 @@ class Increase:
     """The counter began again at 0 in between: `amount` is what it has counted since, so at most what was used."""
 
 
-def increases(readings: Iterable[tuple[float, float]], longest_s: float) -> list[Increase]:
-    """The increases between readings (time, value) that follow each other; times may repeat and come in any order.
+def increases(
+    readings: Iterable[tuple[float, float]], longest_s: float
+) -> tuple[list[Increase], tuple[float, float] | None]:
+    """The increases between readings (time, value) that follow each other, and the reading that the next one would follow.
+
+    Times of readings may repeat and come in any order.
 
     The windows tile: what the counter rose by is in exactly one of them, and a gap between readings is bridged by one longer window,
     so nothing is extrapolated and no catching-up after a gap looks like a peak.
@@ -48,4 +52,4 @@ def increases(readings: Iterable[tuple[float, float]], longest_s: float) -> list
         amount = value if reset else value - last[1]
         found.append(Increase(last[0], t_s, amount, reset))
         last = (t_s, value)
-    return found
+    return found, last

@@ -13,6 +13,7 @@ from recommender.sources.metrics import SourceCounters, SourceMetrics
 from recommender.sources.observation import UsageSample
 from recommender.sources.prometheus_api import Labels, PrometheusApi, PrometheusError, Series, TooMuchDataError
 from recommender.sources.promql import CPU
+from recommender.sources.readings import Reading
 from recommender.sources.retry import Backoff
 
 T = TypeVar("T")
@@ -58,7 +59,8 @@ class PrometheusSource:
         self._live = BoundedQueries(api, settings.selector, settings.step_s)
         patient = _PatientApi(api, self._health, sleep)
         self._past = BoundedQueries(patient, settings.selector, settings.back_fill_step_s)
-        self._delivered: dict[Labels, float] = {}
+        self._known: dict[Labels, Reading] = {}
+        """The reading that the last live sample of each series ended with."""
         self._polled_until_s: int | None = None
         self._back_filled_until_s: int | None = None
 
@@ -79,18 +81,17 @@ class PrometheusSource:
         if self._health.waiting or until_s <= start_s:
             return ()
         samples: list[UsageSample] = []
-        newest: dict[Labels, float] = {}
+        known = dict(self._known)
         try:
-            async for part in self._live.samples(_down(start_s - _OVERLAP_S, step), until_s, self._delivered):
+            async for part in self._live.samples(_down(start_s - _OVERLAP_S, step), until_s, known):
                 samples += part.samples
-                newest |= part.newest
                 self._count.resets(part.resets)
         except PrometheusError as error:
             self._health.failed(error)
             return ()
         self._health.succeeded()
         self._polled_until_s = until_s
-        self._note_delivered(newest, until_s)
+        self._note_known(known, until_s)
         self._count.delivered(samples)
         return samples
 
@@ -103,10 +104,14 @@ class PrometheusSource:
         step = self._settings.back_fill_step_s
         first = cursor = _down(since_s, step)
         end = _down(until_s, step)
+        known: dict[Labels, Reading] = {}
+        start_s = (
+            first - LONGEST_S // step * step
+        )  # what was read last before, perhaps by another run of ours that ended there
         while cursor < end:
             upto = min(cursor + self._settings.chunk_s, _down(cursor, _DAY_S) + _DAY_S, end)
             try:
-                async for part in self._past.samples(cursor, upto):
+                async for part in self._past.samples(start_s, upto, known, first):
                     self._count.resets(part.resets)
                     for at in range(0, len(part.samples), _BATCH):
                         batch = part.samples[at : at + _BATCH]
@@ -115,7 +120,8 @@ class PrometheusSource:
             except PrometheusError as error:
                 log.error("%s: the back-fill stops at %s of %s to %s: %s", NAME, cursor, first, end, error)  # noqa: TRY400 - known
                 return
-            cursor = self._back_filled_until_s = upto
+            cursor = start_s = self._back_filled_until_s = upto
+            known = _recent(known, upto)
             self._count.progress((cursor - first) / (end - first))
 
     def _start_of_poll(self, newest_s: int) -> int:
@@ -126,12 +132,10 @@ class PrometheusSource:
             return _down(filled, self._settings.step_s)
         return newest_s - max(_OVERLAP_S, self._settings.step_s)
 
-    def _note_delivered(self, newest: dict[Labels, float], until_s: int) -> None:
-        if not newest and not self._delivered:
+    def _note_known(self, known: dict[Labels, Reading], until_s: int) -> None:
+        if not known:
             self._health.nothing_found()
-        self._delivered |= newest
-        horizon = until_s - 2 * LONGEST_S
-        self._delivered = {labels: end_s for labels, end_s in self._delivered.items() if end_s > horizon}
+        self._known = _recent(known, until_s)
 
 
 class _Health:
@@ -203,6 +207,11 @@ class _PatientApi:
                 self._health.succeeded()
                 return answer
         return await call()
+
+
+def _recent(known: dict[Labels, Reading], until_s: int) -> dict[Labels, Reading]:
+    """Without what no sample can begin with any more."""
+    return {labels: reading for labels, reading in known.items() if reading.t_s > until_s - 2 * LONGEST_S}
 
 
 def _down(t_s: int, step: int) -> int:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
+
+import msgspec
 
 from recommender.sources.counters import Increase, increases
 from recommender.sources.observation import UsageSample
@@ -30,17 +32,37 @@ class Readings:
     started: list[Series]
 
 
+class Reading(msgspec.Struct, frozen=True, gc=False):
+    """What the counters of a container stood at."""
+
+    t_s: float
+    """Unix seconds, as it was measured."""
+    cpu: float
+    """Core-seconds."""
+    throttled: float
+    """CFS periods, of `periods`; NaN where unknown."""
+    periods: float
+    """CFS periods; NaN where unknown."""
+
+    def throttled_since(self, before: Reading) -> float:
+        """Share of the periods since then, 0..1; NaN where a counter is missing or began again, and where no period passed."""
+        throttled, periods = self.throttled - before.throttled, self.periods - before.periods
+        return min(1.0, throttled / periods) if periods > 0 and throttled >= 0 else math.nan
+
+
 @dataclass(slots=True)
 class Extract:
     """What the readings say."""
 
     samples: list[UsageSample] = field(default_factory=list)
-    newest: dict[Labels, float] = field(default_factory=dict)
-    """End of the newest sample of each series, Unix seconds."""
+    newest: dict[Labels, Reading] = field(default_factory=dict)
+    """The reading that the next sample of each series begins with."""
     resets: int = 0
 
 
-def extract(readings: Readings, longest_s: float, delivered: Mapping[Labels, float]) -> Extract:
+def extract(
+    readings: Readings, longest_s: float, known: Mapping[Labels, Reading], after_s: float = -math.inf
+) -> Extract:
     """The samples between the readings of each container, the oldest first.
 
     A sample stands for the time between two readings as they were taken, not as they were asked for: an old reading that Prometheus
@@ -49,7 +71,9 @@ def extract(readings: Readings, longest_s: float, delivered: Mapping[Labels, flo
     Args:
         readings: the answers.
         longest_s: readings further apart make no sample.
-        delivered: by series, until when samples have been delivered; only what ends later is returned.
+        known: by series, the reading that its last sample ended with: the next one begins there, however long before these answers
+            that was, and nothing that ends earlier is returned.
+        after_s: nothing that ends by then is returned either.
     """
     found = Extract()
     measured_at, memory, started = (_by_labels(of) for of in (readings.measured_at, readings.memory, readings.started))
@@ -59,16 +83,21 @@ def extract(readings: Readings, longest_s: float, delivered: Mapping[Labels, flo
         evaluated: dict[float, float] = {}
         for at in sorted(counted.keys() & times.keys()):
             evaluated.setdefault(times[at], at)
-        starts = _starts(started.get(labels, {}), times.get(float(readings.first_s), -math.inf))
+        of_throttled, of_periods = throttled.get(labels, {}), periods.get(labels, {})
+        points = {
+            t_s: Reading(t_s, counted[at], of_throttled.get(at, math.nan), of_periods.get(at, math.nan))
+            for t_s, at in evaluated.items()
+        }
+        looked_at_s = times.get(float(readings.first_s), -math.inf)
+        steps, last = _steps(points, known.get(labels), started.get(labels, {}), looked_at_s, longest_s)
+        if last is not None:
+            found.newest[labels] = last
         of_memory = memory.get(Labels(labels.namespace, labels.pod, labels.container), {})
-        share = _Shares(throttled.get(labels, {}), periods.get(labels, {}))
-        for step in _steps({t_s: counted[at] for t_s, at in evaluated.items()}, starts, longest_s):
+        for step in steps:
             start, end = round(step.start_s), round(step.end_s)
-            if step.end_s <= delivered.get(labels, -math.inf) or start == end:
+            if step.end_s <= after_s or start == end:
                 continue
             found.resets += step.reset
-            at = evaluated[step.end_s]
-            found.newest[labels] = step.end_s
             found.samples.append(
                 UsageSample(
                     labels.namespace,
@@ -77,47 +106,42 @@ def extract(readings: Readings, longest_s: float, delivered: Mapping[Labels, flo
                     end,
                     end - start,
                     1000 * step.amount / (step.end_s - step.start_s),
-                    of_memory.get(at, math.nan),
-                    share.between(evaluated.get(step.start_s), at),
+                    of_memory.get(evaluated[step.end_s], math.nan),
+                    points[step.end_s].throttled_since(points[step.start_s]),
                 )
             )
     found.samples.sort(key=lambda sample: sample.t_s)
     return found
 
 
-def _starts(started: _Points, known_s: float) -> list[float]:
-    """When the container was started, after a reading that has been looked at before; ascending."""
-    return sorted({t_s for t_s in started.values() if t_s > known_s})
+def _steps(
+    points: dict[float, Reading], known: Reading | None, started: _Points, looked_at_s: float, longest_s: float
+) -> tuple[list[Increase], Reading | None]:
+    """The increases of a counter that began at 0 at each start, and the reading that the next one follows.
 
+    What it counted between its last reading and the next start is unknown.
 
-def _steps(readings: Mapping[float, float], starts: Sequence[float], longest_s: float) -> list[Increase]:
-    """The increases of a counter that began at 0 at each start. What it counted between its last reading and the next start is unknown."""
-    edges = [-math.inf, *starts, math.inf]
+    Args:
+        points: the readings by their time; those that are not among the answers, known or of a start, are added.
+        known: the reading to begin with, if any.
+        started: when the container was started.
+        looked_at_s: a start by then has been looked at before.
+        longest_s: readings further apart make no step.
+    """
+    if known is not None:
+        looked_at_s = max(looked_at_s, known.t_s)
+        points[known.t_s] = known
+    starts = sorted({t_s for t_s in started.values() if t_s > looked_at_s})
+    for t_s in starts:
+        points.setdefault(t_s, Reading(t_s, 0.0, 0.0, 0.0))
+    since_s = known.t_s if known is not None else -math.inf
     steps: list[Increase] = []
-    for start, after in pairwise(edges):
-        of_run = [(t_s, value) for t_s, value in readings.items() if start <= t_s < after]
-        if start in starts and start not in readings:
-            of_run.append((start, 0.0))
-        steps += increases(of_run, longest_s)
-    return steps
-
-
-class _Shares:
-    """The share of throttled periods between two readings of a container."""
-
-    def __init__(self, throttled: _Points, periods: _Points) -> None:
-        self._throttled = throttled
-        self._periods = periods
-
-    def between(self, start: float | None, end: float) -> float:
-        """0..1; NaN where a counter is missing or began again, and where no period passed. `start` is None for the container's own."""
-        throttled = self._throttled.get(end, math.nan) - self._at(self._throttled, start)
-        periods = self._periods.get(end, math.nan) - self._at(self._periods, start)
-        return min(1.0, throttled / periods) if periods > 0 and throttled >= 0 else math.nan
-
-    @staticmethod
-    def _at(counter: _Points, start: float | None) -> float:
-        return 0.0 if start is None else counter.get(start, math.nan)
+    last: tuple[float, float] | None = None
+    for start, after in pairwise([since_s, *starts, math.inf]):
+        of_run, newest = increases(((t_s, r.cpu) for t_s, r in points.items() if start <= t_s < after), longest_s)
+        steps += of_run
+        last = newest or last
+    return steps, points[last[0]] if last is not None else None
 
 
 def _by_labels(series: Iterable[Series]) -> dict[Labels, _Points]:

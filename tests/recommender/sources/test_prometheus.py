@@ -30,6 +30,8 @@ class FakePrometheus:
 
     namespaces: list[str] = field(default_factory=lambda: ["bank", "shop"])
     known_until_s: float = T + 100 * DAY_S
+    gap: tuple[float, float] = (0.0, 0.0)
+    """Nothing is read after the first and before the second; what was read last is repeated for five minutes, as Prometheus does."""
     failures: list[Callable[[], web.Response]] = field(default_factory=list)
     max_points: int = 10**9
     asked: list[tuple[str, int, int]] = field(default_factory=list)
@@ -59,18 +61,23 @@ class FakePrometheus:
         return web.json_response({"status": "success", "data": {"resultType": "matrix", "result": result}})
 
     def _series(self, namespace: str, times: range, query: str) -> dict[str, Any]:
-        measured = {at: min(at, self.known_until_s) // 60 * 60 for at in times}
+        measured = {at: self._read_at(min(at, self.known_until_s) // 60 * 60) for at in times}
+        measured = {at: t_s for at, t_s in measured.items() if at - t_s < 300}
         values: dict[int, float]
         if "start_time" in query:
-            values = dict.fromkeys(times, T - 90.0 * DAY_S)
+            values = dict.fromkeys(measured, T - 90.0 * DAY_S)
         elif "timestamp(" in query:
             values = measured
         elif "memory" in query:
-            values = dict.fromkeys(times, 1e6)
+            values = dict.fromkeys(measured, 1e6)
         else:
             values = {at: t_s / 10 for at, t_s in measured.items()}
         labels = {"namespace": namespace, "pod": "web-0", "container": "app"}
         return {"metric": labels, "values": [[at, repr(float(value))] for at, value in values.items()]}
+
+    def _read_at(self, t_s: float) -> float:
+        first, last = self.gap
+        return first if first < t_s < last else t_s
 
 
 def error(status: int, text: str = "no") -> Callable[[], web.Response]:
@@ -215,8 +222,9 @@ async def test_as_many_namespaces_are_asked_for_at_a_time_as_fit() -> None:
     for samples in (first, second):
         assert sorted((s.namespace, s.t_s) for s in samples) == sorted({(s.namespace, s.t_s) for s in samples})
         assert len(samples) == 60 * 12
-    # Six queries for each of some six groups, and a few that were too much: far from six for each namespace.
-    assert len(fake.asked) - asked < 50
+    # The hour before is asked for as well: 25 points, so that 8 namespaces fit. Six queries for each of some eight groups, and a few
+    # that were too much: far from six for each namespace.
+    assert len(fake.asked) - asked < 70
 
 
 async def test_one_step_that_is_too_much_ends_the_back_fill_with_the_remedy(caplog: pytest.LogCaptureFixture) -> None:
@@ -260,7 +268,41 @@ async def test_no_chunk_reaches_over_midnight() -> None:
         async for _ in b.source.back_fill(T - 7 * 3600, T + 3600):
             pass
     spans = sorted({(start - T, end - T) for _, start, end in fake.asked})
-    assert spans == [(-7 * 3600, -3600), (-3600, 0), (0, 3600)]
+    # The first one also looks for what was read last before it.
+    assert spans == [(-8 * 3600, -3600), (-3600, 0), (0, 3600)]
+
+
+async def windows(source: PrometheusSource, since_s: int, until_s: int) -> list[tuple[int, int]]:
+    """From when to when, of one namespace."""
+    batches = [list(batch) async for batch in source.back_fill(since_s, until_s)]
+    return [(s.t_s - s.window_s - T, s.t_s - T) for batch in batches for s in batch if s.namespace == "shop"]
+
+
+@pytest.mark.parametrize("max_points", [10**9, 3])
+async def test_a_gap_is_bridged_wherever_the_past_is_cut(max_points: int) -> None:
+    # Read at 2700 and next at 4500; chunks of an hour, and in the second case every second step, are cut within. Steps are 300 s.
+    fake = FakePrometheus(gap=(T + 2700, T + 4500), max_points=max_points)
+    steps = [(at, at + 300) for at in range(0, 7200, 300)]
+    expected = [step for step in steps if not 2700 <= step[0] < 4500]
+    expected.insert(9, (2700, 4500))
+    async with bed(fake, [T + DAY_S], chunk_s=3600) as b:
+        assert await windows(b.source, T, T + 7200) == expected
+    # Stopped and taken up again in the gap, by another process.
+    async with bed(fake, [T + DAY_S], chunk_s=3600) as b:
+        before = await windows(b.source, T, T + 3600)
+    async with bed(fake, [T + DAY_S], chunk_s=3600) as b:
+        assert before + await windows(b.source, T + 3600, T + 7200) == expected
+
+
+async def test_a_live_gap_is_bridged_however_long_it_was_polled_in_vain() -> None:
+    now = [T + 630.0]
+    async with bed(FakePrometheus(gap=(T + 600, T + 2400)), now) as b:
+        await b.source.poll()
+        found = []
+        while now[0] < T + 2700:
+            now[0] += 60
+            found += [(s.window_s, s.t_s - T) for s in await b.source.poll() if s.namespace == "shop"]
+        assert found == [(1800, 2400)] + [(60, at) for at in range(2460, 2701, 60)]
 
 
 async def test_live_samples_follow_a_back_fill() -> None:

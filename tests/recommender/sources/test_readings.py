@@ -7,7 +7,7 @@ import math
 import pytest
 
 from recommender.sources.prometheus_api import Labels, Series
-from recommender.sources.readings import Readings, extract
+from recommender.sources.readings import Reading, Readings, extract
 
 APP = Labels("shop", "web-0", "app", "/kubepods/a")
 
@@ -48,7 +48,7 @@ def test_a_sample_stands_for_the_time_between_two_readings() -> None:
     assert sample.cpu == pytest.approx(100.0)
     assert sample.memory == 5e8
     assert sample.throttled == pytest.approx(0.25)  # 30 of 120 periods
-    assert found.newest == {APP: 118.4}
+    assert found.newest == {APP: Reading(118.4, 16.32, 30.0, 220.0)}
 
 
 def test_a_reading_that_is_repeated_is_no_measurement() -> None:
@@ -62,8 +62,31 @@ def test_a_reading_that_is_repeated_is_no_measurement() -> None:
 
 def test_what_was_delivered_is_not_delivered_again() -> None:
     cpu, at = {60.0: 1.0, 120.0: 2.0, 180.0: 3.0}, {60.0: 60.0, 120.0: 120.0, 180.0: 180.0}
-    found = extract(readings(cpu, at), 3600, {APP: 120.0})
+    found = extract(readings(cpu, at), 3600, {APP: Reading(120.0, 2.0, math.nan, math.nan)})
     assert [s.t_s for s in found.samples] == [180]
+    assert [s.t_s for s in extract(readings(cpu, at), 3600, {}, 120.0).samples] == [180]
+
+
+def test_a_gap_is_bridged_from_the_reading_that_is_known() -> None:
+    # Last read at -900 by the answers before; not scraped until 120: 102 core-s in 1020 s, and 51 of 10200 periods throttled.
+    known = {APP: Reading(-900.0, 10.0, 9.0, 1000.0)}
+    found = extract(readings({120: 112.0}, {120: 120}, None, {120: 60}, {120: 11200}), 3600, known)
+    (sample,) = found.samples
+    assert (sample.t_s, sample.window_s) == (120, 1020)
+    assert sample.cpu == pytest.approx(100.0)
+    assert sample.throttled == pytest.approx(51 / 10200)
+    assert found.newest == {APP: Reading(120.0, 112.0, 60.0, 11200.0)}
+
+
+def test_a_start_after_the_known_reading_begins_at_zero() -> None:
+    known = {APP: Reading(0.0, 10.0, math.nan, math.nan)}
+    found = extract(readings({120: 2.0}, {120: 120}, started={120: 100}), 3600, known)
+    assert [(s.t_s, s.window_s, round(s.cpu, 6)) for s in found.samples] == [(120, 20, 100)]
+
+
+def test_a_first_reading_is_kept_for_the_answers_that_follow() -> None:
+    found = extract(readings({120: 2.0}, {120: 118}), 3600, {})
+    assert (found.samples, found.newest) == ([], {APP: Reading(118.0, 2.0, math.nan, math.nan)})
 
 
 def test_a_reset_is_counted_and_its_throttling_unknown() -> None:
