@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from itertools import count
 
 from stowplan.catalog import InstanceType, load_catalog
+from stowplan.model.money import dollars
 
 ZONES = ("us-east-1a", "us-east-1b", "us-east-1c")
 MIX = (
@@ -43,7 +44,7 @@ class DemoNode:
     @property
     def price_per_core(self) -> float:
         """Dollars an hour for one allocatable core."""
-        return self.price_micro_usd_per_hour / 1e6 / (self.cpu_millicores / 1000)
+        return dollars(self.price_micro_usd_per_hour) / (self.cpu_millicores / 1000)
 
 
 def node_set(

@@ -10,9 +10,9 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from extender.feeding.polling import PollOutcome
 from extender.plan import EMPTY_PLAN, Plan
 from extender.planner.client import PlannerStats
+from stowplan.model.money import dollars
 from stowplan.serving.metrics import LATENCY_BUCKETS, SOLVE_BUCKETS
 
-_MICRO: Final = 1_000_000
 SOURCES: Final = ("cp-sat", "greedy")
 
 
@@ -98,8 +98,8 @@ class ExtenderMetrics:
         self._published_at = self._clock()
         self.plans.labels(plan.source).inc()
         self.solve.observe(plan.solve_ms / 1000)
-        self.cost.set(plan.cost_micro_usd_per_hour / _MICRO)
-        self.bound.set(plan.bound_micro_usd_per_hour / _MICRO)
+        self.cost.set(dollars(plan.cost_micro_usd_per_hour))
+        self.bound.set(dollars(plan.bound_micro_usd_per_hour))
         self.gap.set(plan.gap_permille / 1000)
         self.placed.set(plan.placed)
         self.unplaced.set(sum(unplaced.count for unplaced in plan.unplaced))

@@ -9,8 +9,7 @@ from rich.table import Table
 
 from simulator.bounds import LowerBound
 from simulator.engine import Outcome
-
-_MICRO = 1_000_000
+from stowplan.model.money import dollars
 
 
 def as_json(seed: int, bound: LowerBound, outcomes: Mapping[str, Outcome]) -> dict[str, Any]:
@@ -19,8 +18,8 @@ def as_json(seed: int, bound: LowerBound, outcomes: Mapping[str, Outcome]) -> di
         "seed": seed,
         "lower_bound": {
             "nodes_used": bound.nodes_used,
-            "cost_per_hour": bound.cost_micro_usd_per_hour / _MICRO,
-            "node_hours_cost": bound.node_hours_micro_usd / _MICRO,
+            "cost_per_hour": dollars(bound.cost_micro_usd_per_hour),
+            "node_hours_cost": dollars(bound.node_hours_micro_usd),
         },
         "policies": {name: _outcome(outcome) for name, outcome in outcomes.items()},
     }
@@ -31,8 +30,8 @@ def _outcome(outcome: Outcome) -> dict[str, Any]:
         "placed": outcome.placed,
         "unplaced": outcome.unplaced,
         "nodes_used": outcome.nodes_used,
-        "cost_per_hour": outcome.cost_micro_usd_per_hour / _MICRO,
-        "node_hours_cost": outcome.node_hours_micro_usd / _MICRO,
+        "cost_per_hour": dollars(outcome.cost_micro_usd_per_hour),
+        "node_hours_cost": dollars(outcome.node_hours_micro_usd),
         "allocated": {name: round(share, 6) for name, share in outcome.allocated.items()},
         "moves": outcome.moves,
         "seconds": round(outcome.seconds, 3),
@@ -66,8 +65,8 @@ def as_table(bound: LowerBound, outcomes: Mapping[str, Outcome]) -> Table:
         "",
         "",
         f"{bound.nodes_used:,}",
-        f"{bound.cost_micro_usd_per_hour / _MICRO:,.2f}",
-        f"{bound.node_hours_micro_usd / _MICRO:,.2f}",
+        f"{dollars(bound.cost_micro_usd_per_hour):,.2f}",
+        f"{dollars(bound.node_hours_micro_usd):,.2f}",
         style="dim",
     )
     table.caption = "Nodes: most in use at once. CPU, memory, GPU: mean share of the capacity requested. The bound places every pod."
@@ -82,8 +81,8 @@ def _cells(outcome: Outcome, bound: LowerBound) -> list[str]:
         f"{outcome.placed:,}",
         f"{outcome.unplaced:,}",
         f"{outcome.nodes_used:,}",
-        f"{outcome.cost_micro_usd_per_hour / _MICRO:,.2f}",
-        f"{outcome.node_hours_micro_usd / _MICRO:,.2f}",
+        f"{dollars(outcome.cost_micro_usd_per_hour):,.2f}",
+        f"{dollars(outcome.node_hours_micro_usd):,.2f}",
         f"{ratio:.3f}" if ratio and not outcome.unplaced else "-",
         *shares,
         str(outcome.moves),

@@ -25,6 +25,7 @@ from stowplan.serving.metrics import new_registry
 from stowplan.serving.settings import SettingsError, load_settings, parse_flags
 from stowplan.serving.tls import ReloadingContext
 from webhook.app import AdmissionService
+from webhook.cluster_stores import ClusterStores
 from webhook.self_signed import CERTIFICATE_FILE, KEY_FILE, ensure_self_signed
 from webhook.settings import WebhookSettings
 from webhook.watches import ClusterFeed
@@ -70,12 +71,8 @@ async def run(settings: WebhookSettings, connection: Connection) -> None:
     drain.on_signals()
     async with ApiClient(connection) as api:
         max_age_s = settings.profile_max_age_days * 86_400
-        feed = ClusterFeed(
-            api,
-            ReflectorMetrics(registry),
-            profile_max_age_s=max_age_s,
-            fit_to_nodes=settings.fit_to_nodes,
-        )
+        stores = ClusterStores(profile_max_age_s=max_age_s, fit_to_nodes=settings.fit_to_nodes)
+        feed = ClusterFeed(api, stores, ReflectorMetrics(registry))
         service = AdmissionService(feed.state, registry)
         readiness = Readiness({"draining": lambda: not drain.draining, "synced": lambda: feed.complete})
         background = [asyncio.create_task(work) for work in (feed.run(), tls.run(), _freeze_when_synced(feed))]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from itertools import islice
 from typing import Any, Final
 
@@ -9,11 +10,11 @@ from extender.answering.why_not import option_as_json
 from extender.deciding.candidates import Option
 from extender.deciding.decision_log import Decision
 from extender.deciding.outcomes import Outcome
-from extender.plan import SHOWN_ORDER, Plan
-from stowplan.model.pod import Pod
+from extender.plan import SHOWN_ORDER, Plan, Rescue, Unplaced
+from stowplan.model.money import dollars
+from stowplan.model.pod import Pod, PodSignature
 from stowplan.model.quantity import format_amount
 
-_MICRO: Final = 1_000_000
 _MOST_SLOTS: Final = 200
 """Signatures shown of a plan."""
 
@@ -29,11 +30,6 @@ _ABSTENTIONS: Final = {
     Outcome.NO_FIT: "by our books it fits on none of the nodes offered",
     Outcome.ERROR: "deciding failed",
 }
-
-
-def dollars(micro: int) -> float:
-    """Micro-dollars as dollars, for output only."""
-    return micro / _MICRO
 
 
 def gap_percent(cost: int, bound: int) -> float:
@@ -103,37 +99,39 @@ def explain_plan(plan: Plan) -> dict[str, Any]:
         "soft_terms": dict(plan.soft_terms),
         "fill_first": list(plan.fill_order[:SHOWN_ORDER]),
         "drain": list(plan.drain),
-        "slots": [
-            {
-                "namespace": signature.namespace,
-                "owner": signature.owner_key,
-                "requests": {resource: format_amount(resource, amount) for resource, amount in signature.requests},
-                "nodes": dict(nodes),
-            }
-            for signature, nodes in islice(plan.slots.items(), _MOST_SLOTS)
-        ],
-        "rescues": [
-            {
-                "namespace": found.signature.namespace,
-                "owner": found.signature.owner_key,
-                "node": found.node,
-                "moves": [
-                    {"namespace": p.namespace, "pod": p.name, "from": p.node_name, "to": n} for p, n in found.moves
-                ],
-            }
-            for found in plan.rescues
-        ],
-        "unplaced": [
-            {
-                "namespace": unplaced.signature.namespace,
-                "owner": unplaced.signature.owner_key,
-                "count": unplaced.count,
-                "reason": unplaced.reason,
-                "nodes": unplaced.nodes,
-                "shortfalls": [str(shortfall) for shortfall in unplaced.shortfalls],
-            }
-            for unplaced in plan.unplaced
-        ],
+        "slots": [_slots(*of) for of in islice(plan.slots.items(), _MOST_SLOTS)],
+        "rescues": [_rescue(found) for found in plan.rescues],
+        "unplaced": [_unplaced(left) for left in plan.unplaced],
+    }
+
+
+def _slots(signature: PodSignature, nodes: Mapping[str, int]) -> dict[str, Any]:
+    """Where pods of a kind are to go, and how many to each node."""
+    return {
+        "namespace": signature.namespace,
+        "owner": signature.owner_key,
+        "requests": {resource: format_amount(resource, amount) for resource, amount in signature.requests},
+        "nodes": dict(nodes),
+    }
+
+
+def _rescue(found: Rescue) -> dict[str, Any]:
+    return {
+        "namespace": found.signature.namespace,
+        "owner": found.signature.owner_key,
+        "node": found.node,
+        "moves": [{"namespace": p.namespace, "pod": p.name, "from": p.node_name, "to": n} for p, n in found.moves],
+    }
+
+
+def _unplaced(left: Unplaced) -> dict[str, Any]:
+    return {
+        "namespace": left.signature.namespace,
+        "owner": left.signature.owner_key,
+        "count": left.count,
+        "reason": left.reason,
+        "nodes": left.nodes,
+        "shortfalls": [str(shortfall) for shortfall in left.shortfalls],
     }
 
 

@@ -9,6 +9,7 @@ from extender.binpacking.refusal import RefusalReason
 from extender.deciding.candidates import Option, View, evaluate
 from extender.deciding.latency import sensitivity
 from extender.scoring.expected_cost import OPENING, STARVING
+from stowplan.model.money import MICRO_USD, dollars
 from stowplan.model.pod import Pod
 from stowplan.model.quantity import format_amount
 from stowplan.model.resources import Shortfall, add, shortfalls
@@ -19,7 +20,7 @@ _WORDS: Final = {
     RefusalReason.NODE_AFFINITY: "the pod's node selector or required node affinity does not match it",
     RefusalReason.TOPOLOGY_KEY_MISSING: "it has no label that a required spread or affinity of the pod names",
 }
-_MICRO_HOURS: Final = 1_000_000 * 100 * 3600
+_MICRO_HOURS: Final = MICRO_USD * 100 * 3600
 """Of a dollar, in the unit of expected costs."""
 FITS: Final = "Fits"
 UNKNOWN: Final = "NoSuchNode"
@@ -72,7 +73,7 @@ def option_as_json(option: Option) -> dict[str, Any]:
         "planned": option.planned,
         "occupied": option.occupied,
         "value": option.value,
-        "price_per_hour": option.price_micro_usd_per_hour / 1_000_000,
+        "price_per_hour": dollars(option.price_micro_usd_per_hour),
         "seconds_added": option.added_cs / 100,
         "expected_cost": expected_dollars(option),
         "latency": dict(option.latency),

@@ -11,6 +11,7 @@ from typing import Any
 from perf.throughput.arms import ARMS, Arm
 from perf.throughput.burst import Burst
 from perf.throughput.workload import Cluster
+from stowplan.model.money import dollars
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,8 +95,8 @@ def _arm_summary(arm: Arm, rounds: Mapping[int, Row], by_arm: Mapping[str, Mappi
         "overall_ratio": round(median(overall), 3) if overall else None,
         "wait_p50_ms": median(one.wait_p50_ms for one in values),
         "wait_p99_ms": median(one.wait_p99_ms for one in values),
-        "opened_dollars": median(one.opened for one in values) / 1_000_000,
-        "in_use_dollars": median(one.in_use for one in values) / 1_000_000,
+        "opened_dollars": dollars(median(one.opened for one in values)),
+        "in_use_dollars": dollars(median(one.in_use for one in values)),
         "cpu_us_per_pod": _medians([one.cpu_us_per_pod for one in values]),
         "queued_us_per_pod": _medians([one.queued_us_per_pod for one in values]),
     }

@@ -11,6 +11,7 @@ from extender.plan import Plan
 from perf.instances import Backlog, backlog, opened_price
 from perf.tradeoff.loads import Loads
 from stowplan.model.builtin_classes import BUILTIN_CLASSES
+from stowplan.model.money import dollars
 
 BUDGETS: Final = (0, 5, 10, 20, 50, 100)
 """Permille of the least price of all nodes in use."""
@@ -42,9 +43,9 @@ def _row(budget: int, seeds: Sequence[int], size: Backlog) -> dict[str, Any]:
         loads.add(_loads(snapshot, plan))
     return {
         "budget_permille": budget,
-        "usd_per_hour": round(cost / 1e6, 4),
-        "opened_usd_per_hour": round(opened / 1e6, 4),
-        "bound_usd_per_hour": round(bound / 1e6, 4),
+        "usd_per_hour": round(dollars(cost), 4),
+        "opened_usd_per_hour": round(dollars(opened), 4),
+        "bound_usd_per_hour": round(dollars(bound), 4),
         "latency_cost": latency,
         "unplaced": unplaced,
         **loads.summary(),

@@ -14,6 +14,7 @@ from simulator.cluster import Cluster, Ints
 from simulator.engine import Replay
 from simulator.policies.policy import Policy, Scores, free_share
 from simulator.trace import PodRow, Trace
+from stowplan.model.money import dollars
 
 WEIGHTS: Final = (0, 25, 50, 100, 200, 400)
 """Latency against money in percent; a built-in class has latency / (pack + cost): batch 0, elastic 18, standard 54, critical 400."""
@@ -70,5 +71,5 @@ def curve(weights: Sequence[int] = WEIGHTS, folds: Sequence[int] = FOLDS) -> lis
             unplaced += outcome.unplaced
             loads.append(policy.loads.summary())
         means = {name: round(sum(found[name] for found in loads) / len(loads), 1) for name in loads[0]}
-        rows.append({"weight_percent": weight, "usd_per_hour": round(cost / 1e6, 4), "unplaced": unplaced, **means})
+        rows.append({"weight_percent": weight, "usd_per_hour": round(dollars(cost), 4), "unplaced": unplaced, **means})
     return rows

@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from recommender.proposing.proposals import HOURS_PER_MONTH, Proposal, totals
+from stowplan.model.money import dollars
 from stowplan.model.profile import WorkloadMode
 from stowplan.model.quantity import format_cpu
 
@@ -164,7 +165,7 @@ def _memory(amount: int) -> str:
 
 
 def _money(micro_usd: int) -> str:
-    return f"{micro_usd / 1e6:,.2f}"
+    return f"{dollars(micro_usd):,.2f}"
 
 
 def _counted(count: int, what: str) -> str:

@@ -18,8 +18,8 @@ from extender.moves.reading import read_cluster
 from stowplan.kube.client import ApiClient
 from stowplan.kube.connection import Connection
 from stowplan.kube.errors import KubeError
+from stowplan.model.money import dollars
 
-_MICRO = 1_000_000
 _HOURS_PER_MONTH = 730
 _SHOWN_KEPT = 10
 
@@ -94,10 +94,10 @@ def as_json(proposal: Proposal, outcomes: list[Acted]) -> dict[str, Any]:
     """The report as JSON; money in dollars an hour."""
     return {
         "schema_version": 1,
-        "saved_per_hour": proposal.saved / _MICRO,
+        "saved_per_hour": dollars(proposal.saved),
         "moves": sum(len(drain.moves) for drain in proposal.drains),
         "drains": [_drain(drain) for drain in proposal.drains],
-        "empty": [{"node": node, "price_per_hour": price / _MICRO} for node, price in proposal.empty],
+        "empty": [{"node": node, "price_per_hour": dollars(price)} for node, price in proposal.empty],
         "kept": dict(proposal.kept),
         "acted": [
             {
@@ -121,7 +121,7 @@ def as_json(proposal: Proposal, outcomes: list[Acted]) -> dict[str, Any]:
 def _drain(drain: Drain) -> dict[str, Any]:
     return {
         "node": drain.node,
-        "price_per_hour": drain.price / _MICRO,
+        "price_per_hour": dollars(drain.price),
         "moves": [
             {"namespace": move.pod.namespace, "pod": move.pod.name, "from": move.source, "to": move.target}
             for move in drain.moves
@@ -136,13 +136,13 @@ def _show(proposal: Proposal, outcomes: list[Acted]) -> None:
         table.add_column(column, justify="right" if column in ("$/h", "moves") else "left")
     for drain in proposal.drains:
         where = ", ".join(f"{move.pod.namespace}/{move.pod.name} -> {move.target}" for move in drain.moves)
-        table.add_row(drain.node, f"{drain.price / _MICRO:.3f}", str(len(drain.moves)), where)
+        table.add_row(drain.node, f"{dollars(drain.price):.3f}", str(len(drain.moves)), where)
     console.print(table)
-    saved = proposal.saved / _MICRO
+    saved = dollars(proposal.saved)
     count = sum(len(drain.moves) for drain in proposal.drains)
     console.print(f"{count} moves would save {saved:.3f} $/h, about {saved * _HOURS_PER_MONTH:.0f} $ a month.")
     if proposal.empty:
-        idle = sum(price for _, price in proposal.empty) / _MICRO
+        idle = dollars(sum(price for _, price in proposal.empty))
         console.print(f"{len(proposal.empty)} nodes are empty already ({idle:.3f} $/h): for whoever removes nodes.")
     for node, why in list(proposal.kept.items())[:_SHOWN_KEPT]:
         console.print(f"kept  {node}: {why}", highlight=False)
