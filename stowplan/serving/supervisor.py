@@ -101,8 +101,8 @@ def run_supervised(
 ) -> int:
     """Run ``child_argv`` until it ends for good, replacing it when it hangs or crashes. Main thread only.
 
-    SIGTERM and SIGINT are forwarded as SIGTERM. The child gets a session of its own, which is killed as a whole,
-    and dies with this process (Linux).
+    SIGTERM and SIGINT are forwarded as SIGTERM. The child gets a process group of its own, which is killed as a whole,
+    and dies with this process (Linux). It stays in our session: docs/decisions/0011.
 
     Returns:
         The exit status: the child's own when it ended by itself with 0, after our SIGTERM, or before its first
@@ -176,7 +176,7 @@ class _Supervisor:
             self._watch(self._child, reading)
         finally:
             with contextlib.suppress(ProcessLookupError):
-                os.killpg(self._child.pid, signal.SIGKILL)  # what is left of its session
+                os.killpg(self._child.pid, signal.SIGKILL)  # what is left of its group
             status = self._child.wait()
             self._child = None
             os.close(reading)
@@ -188,7 +188,7 @@ class _Supervisor:
             self._argv,
             env=environment,
             pass_fds=[writing],
-            start_new_session=True,
+            process_group=0,
             preexec_fn=_die_with_parent(),  # noqa: PLW1509 - one system call, and this process has one thread
         )
 

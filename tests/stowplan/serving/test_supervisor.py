@@ -141,6 +141,18 @@ def test_an_end_before_the_first_heartbeat_is_final(tmp_path: Path, program: str
         assert parent.wait(120) == status
 
 
+def test_the_child_has_a_group_of_its_own_and_stays_in_our_session(tmp_path: Path) -> None:
+    told = tmp_path / "told"
+    program = f"import os, pathlib; pathlib.Path({str(told)!r}).write_text(f'{{os.getpgid(0)}} {{os.getpid()}} {{os.getsid(0)}}')"
+
+    with supervised(program, tmp_path) as parent:
+        assert parent.wait(120) == 0
+
+    group, pid, session = map(int, told.read_text().split())
+    assert group == pid  # killed as a whole, and no signal of a terminal reaches it past the parent
+    assert session == os.getsid(0)  # where the kernel groups by session it competes as what it was started from
+
+
 @pytest.mark.slow
 def test_a_blocked_event_loop_is_a_hung_child(tmp_path: Path) -> None:
     blocking = SERVER.replace("await stop.wait()", "import time; time.sleep(600)")
