@@ -112,6 +112,7 @@ class KindCluster:
 
     def _start(self) -> None:
         check_docker(self._environment)
+        self._check_absent()
         self._binaries = ensure_binaries()
         self._progress.update("building the images")
         self._build_image()
@@ -132,12 +133,15 @@ class KindCluster:
         argv += ["--build-arg", f"BASE={self.settings.base_image}", *self.settings.build_args, root]
         run(argv, environment=self._environment)
 
+    def _check_absent(self) -> None:
+        name = self.settings.name
+        if name in run(["kind", "get", "clusters"], environment=self._environment).split():
+            raise SandboxError(
+                f"there is a kind cluster {name!r} already; delete it, or name another one by KIND_CLUSTER"
+            )
+
     def _create(self) -> None:
         settings = self.settings
-        if settings.name in run(["kind", "get", "clusters"], environment=self._environment).split():
-            raise SandboxError(
-                f"there is a kind cluster {settings.name!r} already; delete it, or name another one by KIND_CLUSTER"
-            )
         settings.kubeconfig.parent.mkdir(parents=True, exist_ok=True)
         self._made = True  # also of a half-made one
         argv: list[str | Path] = ["kind", "create", "cluster", "--name", settings.name, "--image", settings.node_image]
