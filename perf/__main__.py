@@ -41,7 +41,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         gates = read_gates()
         if options.list:
-            _list(console)
+            _list(console, options.cluster)
             return 0
         if options.propose:
             sys.stdout.write(proposal(gates, _history(options.output), profile))
@@ -78,10 +78,13 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _list(console: Console) -> None:
+def _list(console: Console, place: PlaceName) -> None:
     for part in PARTS:
+        if place not in part.places:
+            continue
         where = ", ".join(sorted(part.profiles)) or "only by name"
-        times = ", ".join(f"{profile} {in_words(seconds)}" for profile, seconds in sorted(part.takes.items()))
+        takes = part.takes_in_kind if place is PlaceName.KIND else part.takes
+        times = ", ".join(f"{profile} {in_words(seconds)}" for profile, seconds in sorted(takes.items()))
         console.print(f"{part.name:<16} {where:<12} {times}".rstrip(), highlight=False)
 
 
@@ -93,7 +96,7 @@ def _measure(
     measured: dict[str, PartResult],
 ) -> bool:
     """Run the parts; each result is stored and its tables are shown as soon as it is there. False if somebody interrupted."""
-    expected = expected_seconds(parts, profile, results.load(options.output))
+    expected = expected_seconds(parts, profile, results.load(options.output), options.cluster)
     console.print(announcement(parts, expected), highlight=False, soft_wrap=True)
     words = {name: in_words(seconds) for name, seconds in expected.items()}
     try:

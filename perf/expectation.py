@@ -4,21 +4,33 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from perf.cluster import PlaceName
 from perf.part import Part, Profile
 from perf.results import PartResult
 
 
-def expected_seconds(parts: Sequence[Part], profile: Profile, stored: Mapping[str, PartResult]) -> dict[str, float]:
+def expected_seconds(
+    parts: Sequence[Part],
+    profile: Profile,
+    stored: Mapping[str, PartResult],
+    place: PlaceName = PlaceName.SANDBOX,
+) -> dict[str, float]:
     """By part; those of which nothing is known are left out.
 
     Args:
         parts: that will run.
         profile: how much of each.
         stored: what was measured here before, by part. A run that failed says nothing about how long it takes.
+        place: where they will run.
     """
-    found = {part.name: float(part.takes[profile]) for part in parts if profile in part.takes}
+    takes = {part.name: part.takes_in_kind if place is PlaceName.KIND else part.takes for part in parts}
+    found = {name: float(seconds[profile]) for name, seconds in takes.items() if profile in seconds}
     before = (stored[part.name] for part in parts if part.name in stored)
-    return found | {last.part: last.seconds for last in before if last.profile is profile and last.error is None}
+    return found | {
+        last.part: last.seconds
+        for last in before
+        if last.profile is profile and last.cluster == place and last.error is None
+    }
 
 
 def in_words(seconds: float) -> str:

@@ -77,6 +77,8 @@ class Part:
     """Where it runs unless it is asked for by name."""
     takes: Mapping[Profile, int] = field(default_factory=dict)
     """Seconds (see `takes`); they tell people beforehand what to expect."""
+    takes_in_kind: Mapping[Profile, int] = field(default_factory=dict)
+    """The same in kind, the cluster included; the image has been built there before."""
 
     def __post_init__(self) -> None:
         if not _NAME.fullmatch(self.name):

@@ -26,6 +26,8 @@ _INTERRUPTED: Final = "interrupted"
 
 LIMITS_S: Final = {Profile.SHORT: 1500.0, Profile.FULL: 4500.0}
 """A part that takes longer hangs: some times what the longest one takes on two cores."""
+LIMITS_IN_KIND_S: Final = {Profile.SHORT: 1500.0, Profile.FULL: 2700.0}
+"""The same where the cluster is kind's."""
 
 
 def chosen(parts: Sequence[Part], names: Sequence[str], profile: Profile) -> list[Part]:
@@ -61,14 +63,15 @@ def run(
         place: where parts that need a cluster find one.
         traces: whole recordings, if they are there.
         expected: in words how long a part is expected to take, by name; shown while it runs.
-        limit_s: seconds after which a part is given up; by profile if there is none.
+        limit_s: seconds after which a part is given up; by profile and place if there is none.
         clock: for the time at which a part began.
 
     Raises:
         KeyboardInterrupt: after what there was to give.
     """
     commit, machine = current_commit(), this_machine()
-    limit_s = LIMITS_S[profile] if limit_s is None else limit_s
+    if limit_s is None:
+        limit_s = (LIMITS_IN_KIND_S if place is PlaceName.KIND else LIMITS_S)[profile]
     for number, part in enumerate(parts, start=1):
         started, since = clock(), time.perf_counter()
         words = (expected or {}).get(part.name)

@@ -10,16 +10,20 @@ from typing import Final
 
 from perf.in_kind.own_nodes import add_nodes, keep_apart
 from perf.in_kind.scheduler_pod import SchedulerPod
-from perf.throughput.arms import Arm
+from perf.throughput.arms import Arm, Load
 from perf.throughput.burst import PLAN_SECONDS, START_SECONDS, Burst, Moments, Used, placed, remove_pods, watched
 from perf.throughput.stage import create_pods
 from perf.throughput.summary import Row, row
 from perf.throughput.workload import NAMESPACE, RESIDENTS, Cluster, Manifest, cluster, pods
+from sandbox.errors import SandboxError
 from sandbox.kind.cluster import KindCluster
 from sandbox.manifests import manifests_dir
 from stowplan.kube.client import ApiClient
 from stowplan.kube.connection import Connection
+from stowplan.kube.errors import KubeError
 
+Plan = Mapping[int, Sequence[Load]]
+"""By number of nodes, ascending: nodes are only added."""
 Progress = Callable[[str, int, int], None]
 _SEED: Final = 1
 _GATES: Final = ("rbac.yaml", "policy.yaml")
@@ -27,31 +31,8 @@ _GATES: Final = ("rbac.yaml", "policy.yaml")
 
 
 @dataclass(frozen=True, slots=True)
-class Scope:
-    """How much is measured."""
-
-    sizes: Sequence[int]
-    """Numbers of nodes, ascending: nodes are only added."""
-    backlog: int
-    """Pods that wait when the scheduler begins; on few nodes fewer, because no more fit."""
-    arms: Sequence[Arm]
-    """On a backlog."""
-    bursts: Mapping[int, int]
-    """Number of nodes (one of `sizes`) -> pods that come while the scheduler runs."""
-    channels: Sequence[Arm]
-    """On a burst."""
-    rounds: int
-    """Of every size; in each the arms come in an order of their own."""
-
-    @property
-    def steps(self) -> int:
-        """Backlogs and bursts in all."""
-        return self.rounds * (len(self.sizes) * len(self.arms) + len(self.bursts) * len(self.channels))
-
-
-@dataclass(frozen=True, slots=True)
 class Measured:
-    """All arms in all rounds on one size, under one load."""
+    """All arms in the rounds so far on one size, under one load."""
 
     nodes: int
     pods: int
@@ -60,12 +41,12 @@ class Measured:
     rows: list[Row]
 
 
-def measure(kind: KindCluster, scope: Scope, progress: Progress) -> Iterator[Measured]:
-    """Size by size, on each the backlog before the burst.
+def measure(kind: KindCluster, plan: Plan, progress: Progress) -> Iterator[Measured]:
+    """Size by size and load by load, as in the plan; after each round what there is of its load so far.
 
     Args:
         kind: with stowplan installed.
-        scope: what to measure.
+        plan: what to measure.
         progress: takes a sentence, how much is done, and of how much.
     """
     connection = Connection.from_kubeconfig(kind.kubeconfig)
@@ -74,34 +55,32 @@ def measure(kind: KindCluster, scope: Scope, progress: Progress) -> Iterator[Mea
         kind.kubectl("create", "namespace", name)
     for name in _GATES:
         kind.kubectl("apply", "-f", str(manifests_dir() / "components" / "scheduling-gates" / name))
-    stage = _Stage(connection, SchedulerPod(kind), random.Random(_SEED), scope, progress)  # noqa: S311 - an order, not a secret
-    for nodes in scope.sizes:
+    steps = sum(load.bursts for loads in plan.values() for load in loads)
+    stage = _Stage(connection, SchedulerPod(kind), random.Random(_SEED), steps, progress)  # noqa: S311 - an order, not a secret
+    for nodes, loads in plan.items():
         made = cluster(nodes, _SEED)
         stage.grow(made)
-        few = min(scope.backlog, 2 * nodes)
-        yield Measured(nodes, few, True, stage.rows(made, few, scope.arms, backlog=True))
-        if nodes in scope.bursts:
-            count = scope.bursts[nodes]
-            yield Measured(nodes, count, False, stage.rows(made, count, scope.channels, backlog=False))
+        for load in loads:
+            yield from stage.rounds(made, load)
 
 
 class _Stage:
     """The cluster as it grows, and how much has been measured on it."""
 
     def __init__(
-        self, connection: Connection, scheduler: SchedulerPod, chance: random.Random, scope: Scope, progress: Progress
+        self, connection: Connection, scheduler: SchedulerPod, chance: random.Random, steps: int, progress: Progress
     ) -> None:
         self._connection = connection
         self._scheduler = scheduler
         self._chance = chance
-        self._scope = scope
+        self._steps = steps
         self._progress = progress
         self._there = 0
         self._done = 0
 
     def grow(self, made: Cluster) -> None:
         """Add what is not there yet: a larger cluster of one seed begins with the smaller one."""
-        self._progress(f"adding nodes up to {len(made.nodes)}", self._done, self._scope.steps)
+        self._progress(f"adding nodes up to {len(made.nodes)}", self._done, self._steps)
         asyncio.run(self._add(made))
         self._there = len(made.nodes)
 
@@ -112,19 +91,30 @@ class _Stage:
         async with ApiClient(self._connection) as api:
             await create_pods(api, RESIDENTS, [pod for pod in made.residents if pod["spec"]["nodeName"] in names])
 
-    def rows(self, made: Cluster, count: int, arms: Sequence[Arm], *, backlog: bool) -> list[Row]:
-        """All arms in all rounds on the cluster as it is."""
-        rows = []
-        what = "backlog" if backlog else "burst"
-        for number in range(self._scope.rounds):
-            for arm in self._chance.sample(arms, len(arms)):
-                sentence = f"{len(made.nodes)} nodes, {what}, round {number}, {arm.name}"
-                self._progress(sentence, self._done, self._scope.steps)
-                manifests = pods(count, _SEED + number, f"{what}-r{number}-{arm.name}", gated=arm.gated)
-                seen = asyncio.run(_seen(self._connection, self._scheduler, arm, manifests, backlog=backlog))
-                rows.append(row(arm, number, made, count, seen))
+    def rounds(self, made: Cluster, load: Load) -> Iterator[Measured]:
+        """The load on the cluster as it is, round by round."""
+        rows: list[Row] = []
+        for number in range(load.rounds):
+            for arm in self._chance.sample(load.arms, len(load.arms)):
+                rows.append(row(arm, number, made, load.pods, self._burst(len(made.nodes), load, number, arm)))
                 self._done += 1
-        return rows
+            yield Measured(len(made.nodes), load.pods, load.backlog, list(rows))
+
+    def _burst(self, nodes: int, load: Load, number: int, arm: Arm) -> Burst:
+        """One arm's; once more where the cluster failed to answer, because twenty others are lost with it."""
+        what = "backlog" if load.backlog else "burst"
+        sentence = f"{nodes} nodes, {what}, round {number}, {arm.name}"
+        for last in (False, True):
+            self._progress(sentence, self._done, self._steps)
+            manifests = pods(load.pods, _SEED + number, f"{what}-r{number}-{arm.name}", gated=arm.gated)
+            try:
+                return asyncio.run(_seen(self._connection, self._scheduler, arm, manifests, backlog=load.backlog))
+            except (SandboxError, KubeError) as error:
+                if last:
+                    raise
+                self._progress(f"{sentence}: again, because {error}", self._done, self._steps)
+                asyncio.run(_removed(self._connection))
+        raise AssertionError("the last attempt returns or raises")
 
 
 async def _seen(
@@ -148,3 +138,9 @@ async def _seen(
             await placed(moments, len(manifests))
         await remove_pods(api)
     return Burst(moments, Used({}, {}))
+
+
+async def _removed(connection: Connection) -> None:
+    """No pod of a burst is there any more."""
+    async with ApiClient(connection) as api:
+        await remove_pods(api)

@@ -71,4 +71,12 @@ def _row(label: str, load: dict[str, Any], ratio: float | None) -> tuple[str, ..
     )
 
 
-PART = Part("admission", _measure, _section, starts_processes=True, places=frozenset(PlaceName), takes=takes(35, 240))
+PART = Part(
+    "admission",
+    _measure,
+    _section,
+    starts_processes=True,
+    places=frozenset(PlaceName),
+    takes=takes(35, 240),
+    takes_in_kind=takes(120, 240),
+)

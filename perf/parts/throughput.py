@@ -11,8 +11,8 @@ from perf.in_kind import throughput as in_kind
 from perf.part import Context, Data, Part, takes
 from perf.report.figures import bars
 from perf.report.section import Plot, Section, Table
-from perf.throughput.__main__ import Load, measure
-from perf.throughput.arms import ARMS, CHANNELS, arms_named
+from perf.throughput.__main__ import measure
+from perf.throughput.arms import ARMS, CHANNELS, Load, arms_named
 from perf.throughput.summary import summary
 from sandbox.errors import SandboxError
 from stowplan.kube.errors import KubeError
@@ -34,10 +34,15 @@ _FULL: Final[Mapping[int, Sequence[Load]]] = {
 }
 """By number of nodes."""
 _SHORT: Final[Mapping[int, Sequence[Load]]] = {500: (Load(300, 1, _NARROW),)}
-_KIND: Final = in_kind.Scope((500, 1000), 400, _NARROW, {500: 500}, _CHANNELS, 2)
-_KIND_SHORT: Final = in_kind.Scope(
-    (100,), 200, arms_named("narrow,narrow-all"), {100: 100}, arms_named("narrow,gates"), 1
-)
+_DEFAULT: Final = arms_named("narrow")
+_KIND: Final[in_kind.Plan] = {
+    500: (Load(400, 2, _NARROW), Load(500, 2, _CHANNELS, backlog=False)),
+    1000: (Load(800, 1, _NARROW), Load(500, 2, _DEFAULT, backlog=False)),
+}
+"""A pod that starts anew costs more than all that it places, so beyond 500 nodes there is the default channel alone."""
+_KIND_SHORT: Final[in_kind.Plan] = {
+    100: (Load(200, 1, _NARROW), Load(100, 1, arms_named("narrow,gates"), backlog=False)),
+}
 
 
 def _measure(context: Context) -> Data:
@@ -46,13 +51,13 @@ def _measure(context: Context) -> Data:
 
 def _in_kind(context: Context) -> Data:
     """Scheduler and extender in a pod that starts anew for each arm and round: a backlog on every size, every channel on a burst."""
-    scope = _KIND_SHORT if context.short else _KIND
+    plan = _KIND_SHORT if context.short else _KIND
     with context.place(context.scratch / "cluster", context.progress) as cluster:
         if cluster.kind is None:
             raise SandboxError("this part rearranges the scheduler's Deployment, which it does in kind only")
         found: dict[str, Any] = {}
         channels: dict[str, Any] = {}
-        for measured in in_kind.measure(cluster.kind, scope, context.progress.update):
+        for measured in in_kind.measure(cluster.kind, plan, context.progress.update):
             arms = by_arm(summary(measured.rows))
             if measured.backlog:
                 found[str(measured.nodes)] = arms
@@ -66,7 +71,7 @@ def _on_sandbox(context: Context) -> Data:
     plan = _SHORT if context.short else _FULL
     found: dict[str, Any] = {}
     channels: dict[str, Any] = {}
-    steps = sum(load.rounds * len(load.arms) for loads in plan.values() for load in loads)
+    steps = sum(load.bursts for loads in plan.values() for load in loads)
     done = 0
 
     def said(nodes: int, line: str) -> None:
@@ -221,4 +226,5 @@ PART = Part(
     starts_processes=True,
     places=frozenset({PlaceName.SANDBOX, PlaceName.KIND}),
     takes=takes(60, 1620),
+    takes_in_kind=takes(300, 1200),
 )

@@ -11,14 +11,13 @@ import random
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
-from perf.throughput.arms import ARMS, DEFAULT, Arm, arms_named
+from perf.throughput.arms import ARMS, DEFAULT, Load, arms_named
 from perf.throughput.burst import clean, run
 from perf.throughput.stage import stage
 from perf.throughput.summary import Row, as_json, row, summary
@@ -29,17 +28,6 @@ console = Console(width=None if sys.stdout.isatty() else 120)
 
 
 Said = Callable[[str], None]
-
-
-@dataclass(frozen=True, slots=True)
-class Load:
-    """What all arms are given in turn."""
-
-    pods: int
-    rounds: int
-    arms: Sequence[Arm]
-    backlog: bool = True
-    """Whether the pods wait when the scheduler begins, or come while it runs."""
 
 
 def measure(nodes: int, loads: Sequence[Load], said: Said, *, seed: int = 1) -> list[list[Row]]:

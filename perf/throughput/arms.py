@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -65,6 +66,22 @@ ARMS: Final = {
 DEFAULT: Final = ("stock", "narrow", "stock-all", "narrow-all")
 CHANNELS: Final = ("stock", "narrow", "prioritize", "both", "nominate", "gates")
 """Every way in which a plan reaches the scheduler, and the scheduler alone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """What all arms are given in turn."""
+
+    pods: int
+    rounds: int
+    arms: Sequence[Arm]
+    backlog: bool = True
+    """Whether the pods wait when the scheduler begins, or come while it runs."""
+
+    @property
+    def bursts(self) -> int:
+        """How often pods are placed in all."""
+        return self.rounds * len(self.arms)
 
 
 def arms_named(names: str) -> list[Arm]:

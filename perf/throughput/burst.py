@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Final
@@ -19,7 +19,7 @@ from sandbox.control_plane import ControlPlane
 from stowplan.kube.client import ApiClient
 from stowplan.kube.codec import ObjectKey
 from stowplan.kube.connection import Connection
-from stowplan.kube.errors import Unreachable
+from stowplan.kube.errors import NotFound, Unreachable
 from stowplan.kube.paths import PODS
 from stowplan.kube.reflector import Reflector, Selection
 
@@ -31,6 +31,7 @@ PLAN_SECONDS: Final = 3.0
 """For the planner to see the backlog and to plan it."""
 START_SECONDS: Final = 3.0
 """For a scheduler to read the cluster, where pods come only afterwards."""
+_REMOVED_AT_ONCE: Final = 32
 
 
 class _Meta(msgspec.Struct):
@@ -137,10 +138,16 @@ async def clean(plane: ControlPlane) -> None:
 
 async def remove_pods(api: ApiClient, namespace: str = NAMESPACE) -> None:
     """Remove all pods of the namespace, and wait until they are gone."""
-    while (await api.get(PODS.path(namespace), limit=1))["items"]:
-        with suppress(Unreachable):  # in kind, where the store waits for the disk, hundreds take longer than a call may
-            await api.delete(PODS.path(namespace), {"gracePeriodSeconds": 0})
-        await asyncio.sleep(0.5)
+    while items := (await api.list(PODS.path(namespace)))[0]:
+        # One by one, many at once: a collection is deleted one after the other, which takes longer than a call may.
+        left = iter([item["metadata"]["name"] for item in items])
+        await asyncio.gather(*(_remove(api, namespace, left) for _ in range(_REMOVED_AT_ONCE)))
+
+
+async def _remove(api: ApiClient, namespace: str, names: Iterable[str]) -> None:
+    for name in names:
+        with suppress(NotFound, Unreachable):  # gone, or looked at again
+            await api.delete(PODS.path(namespace, name), {"gracePeriodSeconds": 0})
 
 
 async def _backlog(

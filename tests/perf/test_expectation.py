@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from perf.cluster import PlaceName
 from perf.expectation import announcement, expected_seconds, in_words
 from perf.part import Profile
 from tests.support.perf import part, result
@@ -20,6 +21,13 @@ def test_a_run_that_failed_and_one_of_the_other_profile_say_nothing() -> None:
     failed = {"a": result(None, "a", seconds=1.0, error="OSError: no disk")}
     other = {"a": result({}, "a", seconds=300.0, profile=Profile.FULL)}
     assert expected_seconds(parts, Profile.SHORT, failed) == expected_seconds(parts, Profile.SHORT, other) == {"a": 10}
+
+
+def test_in_kind_a_part_takes_its_own_time_and_the_sandbox_says_nothing_about_it() -> None:
+    parts = [part("a", {}, takes=TAKES, takes_in_kind={Profile.SHORT: 40}), part("b", {}, takes=TAKES)]
+    assert expected_seconds(parts, Profile.SHORT, {"a": result({}, "a", seconds=15.0)}, PlaceName.KIND) == {"a": 40}
+    stored = {"a": result({}, "a", seconds=55.0, cluster="kind")}
+    assert expected_seconds(parts, Profile.SHORT, stored, PlaceName.KIND) == {"a": 55.0}
 
 
 def test_the_announcement_sums_up_and_names_what_is_not_known() -> None:

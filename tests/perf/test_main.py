@@ -10,6 +10,7 @@ import pytest
 
 import perf.__main__ as command
 from perf import history
+from perf.cluster import PlaceName
 from perf.part import Context, Data, Part, Profile
 from tests.support.perf import gate, part, section
 
@@ -142,6 +143,17 @@ def test_a_run_says_beforehand_how_long_it_will_take(
     assert "about 30 s in all, and sizing: packing 30 s" in capsys.readouterr().out
     run(tmp_path, "--list")
     assert "packing          full, short  full 10 min, short 30 s" in capsys.readouterr().out
+
+
+def test_list_names_the_parts_of_a_place_and_how_long_they_take_there(
+    suite: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    everywhere = part(
+        "packing", suite, takes={Profile.FULL: 600}, takes_in_kind={Profile.FULL: 1200}, places=frozenset(PlaceName)
+    )
+    monkeypatch.setattr(command, "PARTS", (everywhere, part("sizing", {"cost": 2.0})))
+    assert run(tmp_path, "--list", "--cluster", "kind") == 0
+    assert capsys.readouterr().out.split() == ["packing", "full,", "short", "full", "20", "min"]
 
 
 def test_list_names_the_parts(suite: dict[str, Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

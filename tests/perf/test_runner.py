@@ -11,9 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from perf.cluster import PlaceName
 from perf.part import Context, Data, Part, Profile
 from perf.registry import PARTS
-from perf.runner import chosen, failed, run
+from perf.runner import LIMITS_IN_KIND_S, chosen, failed, run
 from tests.support.perf import part, section
 
 NOW = datetime(2026, 11, 25, 18, 0, tzinfo=UTC)
@@ -143,3 +144,11 @@ def test_names_are_fit_for_files_and_unique() -> None:
         part("a/b", {})
     names = [p.name for p in PARTS]
     assert len(set(names)) == len(names)
+
+
+def test_what_runs_in_kind_says_how_long_it_takes_there() -> None:
+    in_kind = [one for one in PARTS if PlaceName.KIND in one.places]
+    assert [one.name for one in in_kind] == ["throughput", "churn", "admission"]
+    assert all(set(one.takes_in_kind) == set(Profile) for one in in_kind)
+    # Half an hour in all, so that a part is given up only when all three together would be done.
+    assert sum(one.takes_in_kind[Profile.FULL] for one in in_kind) < LIMITS_IN_KIND_S[Profile.FULL]
