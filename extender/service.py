@@ -89,25 +89,11 @@ class ExtenderService:
         ledger = SlotLedger(self._reservations)
         nodes = NodeLedger()
         self._planner = planner(self._cache.events)
-        forward = self._planner.send
-        reflections = ReflectorMetrics(registry)
-        reflector = partial(Reflector, api, metrics=reflections)
-        held = HeldPods()
-        pods = PodFeed(self._cache, self._reservations, ledger, forward, nodes, held)
         interner = SignatureInterner()
-        project = partial(project_pod, interner=interner)
-        self._nodes: Reflector[Any] = reflector(NODES, project_node, NodeFeed(self._cache, forward))
-        selection = Selection(field_selector=UNFINISHED)
-        self._pods: Reflector[Any] = reflector(PODS, project, pods, selection=selection, pace_seconds=_PACE_SECONDS)
-        self._namespaces: Reflector[Any] = reflector(NAMESPACES, project_namespace, NamespaceFeed(self._cache, forward))
-        classes = ClassFeed(self._use_classes)
-        self._classes: Reflector[Any] = reflector(WORKLOAD_CLASSES, _project_class, classes)
-        self._owners = owner_watches(api, self._cache, forward, reflections)
-        self._groups = Poll(pod_group_source(api, self._cache, forward), _GROUPS_SECONDS, self._metrics.polled)
-        self._polls = [self._groups]
-        if settings.load_interval > 0:
-            loads = NodeLoads(api, self._cache, forward, pressure=settings.pressure)
-            self._polls.append(Poll(loads.source, settings.load_interval, self._metrics.polled))
+        held = HeldPods()
+        pods = PodFeed(self._cache, self._reservations, ledger, self._planner.send, nodes, held)
+        self._reflect(api, pods, interner)
+        self._poll(api)
         self._decider = Decider(
             settings=settings,
             cache=self._cache,
@@ -121,28 +107,56 @@ class ExtenderService:
             values=lambda: self._planner.values,
             interner=interner,
         )
-
         leadership = Leadership(api, socket.gethostname(), time.monotonic)
-        self._rescuer = Rescuer(
+        self._rescuer = self._make_rescuer(api, leadership)
+        self._nominator = self._make_nominator(api, leadership)
+        self._ungater = self._make_ungater(api, held, leadership)
+
+    def _reflect(self, api: ApiClient, pods: PodFeed, interner: SignatureInterner) -> None:
+        """What is watched."""
+        forward = self._planner.send
+        reflections = ReflectorMetrics(self._registry)
+        reflector = partial(Reflector, api, metrics=reflections)
+        project = partial(project_pod, interner=interner)
+        selection = Selection(field_selector=UNFINISHED)
+        self._nodes: Reflector[Any] = reflector(NODES, project_node, NodeFeed(self._cache, forward))
+        self._pods: Reflector[Any] = reflector(PODS, project, pods, selection=selection, pace_seconds=_PACE_SECONDS)
+        self._namespaces: Reflector[Any] = reflector(NAMESPACES, project_namespace, NamespaceFeed(self._cache, forward))
+        classes = ClassFeed(self._use_classes)
+        self._classes: Reflector[Any] = reflector(WORKLOAD_CLASSES, _project_class, classes)
+        self._owners = owner_watches(api, self._cache, forward, reflections)
+
+    def _poll(self, api: ApiClient) -> None:
+        """What is read again and again."""
+        forward, settings = self._planner.send, self._settings
+        self._groups = Poll(pod_group_source(api, self._cache, forward), _GROUPS_SECONDS, self._metrics.polled)
+        self._polls = [self._groups]
+        if settings.load_interval > 0:
+            loads = NodeLoads(api, self._cache, forward, pressure=settings.pressure)
+            self._polls.append(Poll(loads.source, settings.load_interval, self._metrics.polled))
+
+    def _make_rescuer(self, api: ApiClient, leadership: Leadership) -> Rescuer:
+        return Rescuer(
             api,
             self._cache,
             lambda: self._planner.current,
             self._reservations,
             leadership,
-            mode=settings.rescue,
+            mode=self._settings.rescue,
             count=lambda outcome: self._metrics.evictions.labels(outcome.value).inc(),
             clock=time.monotonic,
         )
-        self._nominator = Nominator(
+
+    def _make_nominator(self, api: ApiClient, leadership: Leadership) -> Nominator:
+        return Nominator(
             self._cache,
             self._decider.view,
             NominationWriter(api),
             leadership,
             count=lambda event: self._metrics.nominations.labels(event.value).inc(),
             clock=time.monotonic,
-            per_second=settings.nominations_per_second,
+            per_second=self._settings.nominations_per_second,
         )
-        self._ungater = self._make_ungater(api, held, leadership)
 
     def _make_ungater(self, api: ApiClient, held: HeldPods, leadership: Leadership) -> Ungater:
         """Runs always: where gates are switched off, what an earlier process left behind is taken away all the same."""

@@ -101,17 +101,7 @@ class Learning:
             clock=self._clock,
             sleep=self._sleep,
         )
-        checkpointer = Checkpointer(
-            self.fleet,
-            self._store,
-            lambda: incidents.handled,
-            self._metrics,
-            self._settings.checkpoint_seconds,
-            clock=self._clock,
-            sleep=self._sleep,
-        )
-        for name in restored:
-            checkpointer.exists(name)
+        checkpointer = self._make_checkpointer(lambda: incidents.handled, restored)
         self._metrics.checkpoint_age.set_function(lambda: checkpointer.age)
         try:
             async with asyncio.TaskGroup() as tasks:
@@ -129,6 +119,21 @@ class Learning:
         finally:
             self._metrics.checkpoint_age.set_function(lambda: 0.0)
             await checkpointer.flush()
+
+    def _make_checkpointer(self, handled: Callable[[], Sequence[IncidentKey]], restored: Sequence[str]) -> Checkpointer:
+        """`restored`: names of the checkpoints that are there."""
+        checkpointer = Checkpointer(
+            self.fleet,
+            self._store,
+            handled,
+            self._metrics,
+            self._settings.checkpoint_seconds,
+            clock=self._clock,
+            sleep=self._sleep,
+        )
+        for name in restored:
+            checkpointer.exists(name)
+        return checkpointer
 
     def _drop(self, reason: Dropped) -> None:
         self._metrics.dropped.labels(reason.value).inc()
