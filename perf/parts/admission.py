@@ -78,5 +78,5 @@ PART = Part(
     starts_processes=True,
     places=frozenset(PlaceName),
     takes=takes(35, 240),
-    takes_in_kind=takes(120, 240),
+    takes_in_kind=takes(100, 220),
 )

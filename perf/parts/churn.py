@@ -67,5 +67,5 @@ PART = Part(
     places=frozenset({PlaceName.SANDBOX, PlaceName.KIND}),
     profiles=frozenset({Profile.FULL}),
     takes=takes(80, 390),
-    takes_in_kind=takes(180, 420),
+    takes_in_kind=takes(140, 390),
 )

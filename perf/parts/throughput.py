@@ -36,8 +36,8 @@ _FULL: Final[Mapping[int, Sequence[Load]]] = {
 _SHORT: Final[Mapping[int, Sequence[Load]]] = {500: (Load(300, 1, _NARROW),)}
 _DEFAULT: Final = arms_named("narrow")
 _KIND: Final[in_kind.Plan] = {
-    500: (Load(400, 2, _NARROW), Load(500, 2, _CHANNELS, backlog=False)),
-    1000: (Load(800, 1, _NARROW), Load(500, 2, _DEFAULT, backlog=False)),
+    500: (Load(400, 3, _NARROW), Load(500, 2, _CHANNELS, backlog=False)),
+    1000: (Load(800, 2, _NARROW), Load(500, 2, _DEFAULT, backlog=False)),
 }
 """A pod that starts anew costs more than all that it places, so beyond 500 nodes there is the default channel alone."""
 _KIND_SHORT: Final[in_kind.Plan] = {
@@ -226,5 +226,5 @@ PART = Part(
     starts_processes=True,
     places=frozenset({PlaceName.SANDBOX, PlaceName.KIND}),
     takes=takes(60, 1620),
-    takes_in_kind=takes(300, 1200),
+    takes_in_kind=takes(180, 900),
 )
