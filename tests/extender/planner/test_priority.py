@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -20,6 +21,10 @@ print(os.getpriority(os.PRIO_PROCESS, 0) - before, os.getsid(0) == os.getpid())
 """
 
 
+NICER = f"{min(7, 19 - os.getpriority(os.PRIO_PROCESS, 0))} True"
+"""The kernel has no niceness above 19, and these tests may run at one of 13 or more."""
+
+
 def said(autogroup: Path) -> str:
     argv = [sys.executable, "-c", _PROGRAM, str(autogroup)]
     return subprocess.run(argv, capture_output=True, text=True, check=True).stdout.strip()
@@ -28,7 +33,7 @@ def said(autogroup: Path) -> str:
 def test_the_process_and_its_session_are_nicer(tmp_path: Path) -> None:
     autogroup = tmp_path / "autogroup"
 
-    assert said(autogroup) == "7 True"
+    assert said(autogroup) == NICER
     assert autogroup.read_text() == "7"
 
 
@@ -46,7 +51,7 @@ def test_it_is_nicer_than_the_server_whose_session_has_a_niceness_too(
 
 @pytest.mark.parametrize("name", ["missing/autogroup", "."])
 def test_without_grouping_by_session_niceness_remains(tmp_path: Path, name: str) -> None:
-    assert said(tmp_path / name) == "7 True"
+    assert said(tmp_path / name) == NICER
 
 
 @pytest.mark.parametrize(("text", "nice"), [(b"/autogroup-31 nice 5\n", 5), (b"/autogroup-4813 nice -12\n", -12)])
