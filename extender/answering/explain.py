@@ -55,14 +55,13 @@ def explain_decision(decision: Decision, bound_to: str) -> dict[str, Any]:
         "bound_to": bound_to or None,
         "offered": decision.offered,
         "kept": decision.kept,
-        "plan": {
-            "generation": decision.plan_generation,
-            "source": decision.plan_source,
-            "cost_per_hour": dollars(decision.plan_cost),
-            "bound_per_hour": dollars(decision.plan_bound),
-            "gap_percent": gap_percent(decision.plan_cost, decision.plan_bound),
-            "solve_ms": decision.plan_solve_ms,
-        },
+        "plan": _figures(
+            decision.plan_generation,
+            decision.plan_source,
+            decision.plan_cost,
+            decision.plan_bound,
+            decision.plan_solve_ms,
+        ),
         "options": [option_as_json(option) for option in decision.options],
         "why": why(decision, bound_to),
     }
@@ -88,20 +87,32 @@ def why(decision: Decision, bound_to: str) -> str:
 def explain_plan(plan: Plan) -> dict[str, Any]:
     """The plan's summary as JSON."""
     return {
-        "generation": plan.generation,
-        "source": plan.source,
+        **_figures_of(plan),
         "placed": plan.placed,
         "signatures": len(plan.slots),
-        "cost_per_hour": dollars(plan.cost_micro_usd_per_hour),
-        "bound_per_hour": dollars(plan.bound_micro_usd_per_hour),
-        "gap_percent": gap_percent(plan.cost_micro_usd_per_hour, plan.bound_micro_usd_per_hour),
-        "solve_ms": plan.solve_ms,
         "soft_terms": dict(plan.soft_terms),
         "fill_first": list(plan.fill_order[:SHOWN_ORDER]),
         "drain": list(plan.drain),
         "slots": [_slots(*of) for of in islice(plan.slots.items(), _MOST_SLOTS)],
         "rescues": [_rescue(found) for found in plan.rescues],
         "unplaced": [_unplaced(left) for left in plan.unplaced],
+    }
+
+
+def _figures_of(plan: Plan) -> dict[str, Any]:
+    cost, bound = plan.cost_micro_usd_per_hour, plan.bound_micro_usd_per_hour
+    return _figures(plan.generation, plan.source, cost, bound, plan.solve_ms)
+
+
+def _figures(generation: int, source: str, cost: int, bound: int, solve_ms: int) -> dict[str, Any]:
+    """How good a plan is: its cost and the proven bound, both micro-dollars an hour."""
+    return {
+        "generation": generation,
+        "source": source,
+        "cost_per_hour": dollars(cost),
+        "bound_per_hour": dollars(bound),
+        "gap_percent": gap_percent(cost, bound),
+        "solve_ms": solve_ms,
     }
 
 
@@ -152,6 +163,7 @@ def explain_waiting(pod: Pod, plan: Plan) -> dict[str, Any]:
         "outcome": "waiting",
         "unschedulable": pod.unschedulable,
         "rescuable": found is not None,
+        "plan": _figures_of(plan),
         "why": sentence + ".",
     }
 

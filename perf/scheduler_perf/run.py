@@ -37,7 +37,7 @@ class Arm:
     percentage: int
     """`percentageOfNodesToScore`; 0 samples as kube-scheduler likes."""
     trivial: bool = False
-    """Whether the extender is that of `perf.scheduler_perf.trivial`: what the call itself costs."""
+    """Whether the extender is that of `perf.trivial_extender`: what the call itself costs."""
 
     @property
     def baseline(self) -> str:
@@ -123,7 +123,7 @@ def _extender(arm: Arm, kubeconfig: Path, port: int, metrics: int, scratch: Path
         return
     argv: list[str | Path] = [sys.executable, "-m"]
     if arm.trivial:
-        argv += ["perf.scheduler_perf.trivial", str(port), str(metrics)]
+        argv += ["perf.trivial_extender", str(port), str(metrics)]
     else:
         argv += ["extender", f"--kubeconfig={kubeconfig}", f"--port={port}"]
         argv += [f"--metrics-port={metrics}", f"--channel={arm.channel}"]

@@ -26,6 +26,8 @@ class Arm:
     """Of the extender, beyond the channel."""
     gated: bool = False
     """Whether pods are created behind the scheduling gate that the extender takes away."""
+    trivial: bool = False
+    """Whether the extender is `perf.trivial_extender`, which decides nothing: what it loses is the price of the call."""
 
     @property
     def baseline(self) -> str:
@@ -59,6 +61,8 @@ ARMS: Final = {
         Arm("gates", SAMPLED, "narrow", _GATES, gated=True),
         Arm("gates-all", ALL, "narrow", _GATES, gated=True),
         Arm("gates-2s", SAMPLED, "narrow", (*_GATES, "--gate-seconds=2"), gated=True),
+        Arm("trivial", SAMPLED, "narrow", trivial=True),
+        Arm("trivial-all", ALL, "narrow", trivial=True),
         Arm("greedy", SAMPLED, "narrow", ("--planner=false",)),
         Arm("greedy-all", ALL, "narrow", ("--planner=false",)),
     )

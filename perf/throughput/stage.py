@@ -54,9 +54,7 @@ def extender_of(plane: ControlPlane, arm: Arm) -> Iterator[str]:
         yield ""
         return
     port, metrics = plane.port(EXTENDER), plane.port(f"{EXTENDER}-metrics")
-    argv = [sys.executable, "-m", "extender", f"--kubeconfig={plane.kubeconfig}", f"--port={port}"]
-    argv += [f"--metrics-port={metrics}", f"--channel={arm.channel}", *arm.flags]
-    process = plane.start_process(EXTENDER, argv, {"PYTHONPATH": str(_ROOT)})
+    process = plane.start_process(EXTENDER, _argv(plane, arm, port, metrics), {"PYTHONPATH": str(_ROOT)})
     context = plane.pki.ssl_context()
     try:
         ready = partial(healthy, f"http://127.0.0.1:{metrics}/readyz", context)
@@ -64,6 +62,13 @@ def extender_of(plane: ControlPlane, arm: Arm) -> Iterator[str]:
         yield f"http://127.0.0.1:{port}"
     finally:
         plane.stop_component(EXTENDER)
+
+
+def _argv(plane: ControlPlane, arm: Arm, port: int, metrics: int) -> list[str]:
+    if arm.trivial:
+        return [sys.executable, "-m", "perf.trivial_extender", str(port), str(metrics)]
+    argv = [sys.executable, "-m", "extender", f"--kubeconfig={plane.kubeconfig}", f"--port={port}"]
+    return [*argv, f"--metrics-port={metrics}", f"--channel={arm.channel}", *arm.flags]
 
 
 @contextmanager

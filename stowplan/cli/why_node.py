@@ -81,7 +81,7 @@ async def _ask(url: str, query: dict[str, str]) -> Any:
 
 def _for_people(answer: dict[str, Any]) -> list[str | Table]:
     parts: list[str | Table] = [answer["why"]]
-    plan = answer.get("plan")  # a pod that waits was not decided about yet
+    plan = answer.get("plan")  # an extender of an older version says none of a pod that waits
     if plan:
         parts.append(
             f"plan {plan['generation']} ({plan['source']}): cost {plan['cost_per_hour']:.4f} $/h, "

@@ -81,3 +81,16 @@ def test_a_pod_behind_our_gate_says_what_it_waits_for() -> None:
 
     assert told["why"] == "shop/pod-u1 waits behind its scheduling gate, to be planned."
     assert explain_waiting(pod("u1"), EMPTY_PLAN)["why"] == "shop/pod-u1 waits."
+
+
+def test_a_pod_that_waits_is_told_the_plan_of_now() -> None:
+    plan = Plan(9, source="greedy", cost_micro_usd_per_hour=2_000_000, bound_micro_usd_per_hour=1_500_000, solve_ms=12)
+
+    assert explain_waiting(pod("u1"), plan)["plan"] == {
+        "generation": 9,
+        "source": "greedy",
+        "cost_per_hour": 2.0,
+        "bound_per_hour": 1.5,
+        "gap_percent": 25.0,  # 0.5 of 2
+        "solve_ms": 12,
+    }

@@ -32,7 +32,7 @@ def _ready(port: int) -> bool:
 def test_it_names_the_first_node_offered(tmp_path: Path) -> None:
     with PortReservation() as ports:
         port, metrics = ports.reserve(), ports.reserve()
-        argv = [sys.executable, "-m", "perf.scheduler_perf.trivial", str(port), str(metrics)]
+        argv = [sys.executable, "-m", "perf.trivial_extender", str(port), str(metrics)]
         process = Process("trivial", argv, tmp_path / "log")
         try:
             wait_until("the trivial extender", lambda: _ready(metrics), process=process)
