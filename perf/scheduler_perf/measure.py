@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from perf.scheduler_perf.data_items import NoItemError
 from perf.scheduler_perf.run import Arm
 from perf.scheduler_perf.workloads import Workload
 from sandbox.errors import SandboxError
@@ -44,7 +45,7 @@ def measure(cases: Sequence[Case], run: Run, scratch: Path, progress: Progress) 
             for number, arm in enumerate(turns, start=done):
                 progress(f"{case.workload}, {arm.name}", number, total)
                 runs[arm.name].append(run(case.workload, arm, scratch / str(number)))
-        except SandboxError as error:
+        except (SandboxError, NoItemError) as error:  # the other workloads can still be measured
             failures.append(f"{case.workload}: {error}")
         else:
             yield entry(case.workload, case.arms, runs)

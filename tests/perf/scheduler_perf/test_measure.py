@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from perf.scheduler_perf.data_items import NoItemError
 from perf.scheduler_perf.measure import Case, entry, measure
 from perf.scheduler_perf.run import ARMS, Arm
 from perf.scheduler_perf.workloads import Workload
@@ -73,12 +74,13 @@ def test_cases_have_arms_and_rounds_of_their_own_and_come_one_by_one(tmp_path: P
     assert list(next(found)["arms"]) == ["stock"]
 
 
-def test_a_workload_that_cannot_be_run_is_told_at_the_end_and_the_others_run(tmp_path: Path) -> None:
+@pytest.mark.parametrize("error", [SandboxError("no etcd"), NoItemError("no etcd")])
+def test_a_workload_that_cannot_be_run_is_told_at_the_end_and_the_others_run(tmp_path: Path, error: Exception) -> None:
     broken = Workload("misc", "Unschedulable", "500Nodes")
 
     def run(workload: Workload, _arm: Arm, _scratch: Path) -> dict[str, Any]:
         if workload is broken:
-            raise SandboxError("no etcd")
+            raise error
         return run_at(100)
 
     told: list[tuple[str, int, int]] = []
