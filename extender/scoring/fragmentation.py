@@ -4,6 +4,8 @@ Two measures of the same state. `gradient_fragments` is the measure of FGD (Weng
 2023): free GPU counts as a fragment for a shape that does not fit at all, or on devices too small for it. `unusable` is ours: it
 fills the node with copies of one shape, so CPU and memory that run out before the GPUs do count as well, and takes the cube root
 of the share that was filled: the first copies matter most, because other shapes fill the rest. Both are expectations over the mix.
+
+The simulator's policies go by them; the live extender does not yet (docs/simulate.md, "GPU fragments in the live extender").
 """
 
 from __future__ import annotations

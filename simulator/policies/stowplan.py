@@ -33,7 +33,7 @@ _HOUR: Final = 3600
 
 
 class Stowplan(Policy):
-    """The sum of three expectations, as in the live extender (`extender.scoring.expected_cost`).
+    """The sum of three expectations. The live extender (`extender.scoring.expected_cost`) has the first two only, whatever the node.
 
     - Time added: for how long the pod keeps its node in use after the others there are gone (`Occupancy`), at the node's price.
     - Fit: what stays free of CPU and memory, at the node's price (nodes without GPUs).
