@@ -146,7 +146,11 @@ def _residents(snapshot: Snapshot) -> list[Pod]:
 
 def _values(snapshot: Snapshot) -> NodeValues:
     """What the planner has learned: every pod lives an hour on average."""
-    lives = Lives(lambda: float(_WARM_UP * _HOUR))
+
+    def now() -> float:
+        return float(_WARM_UP * _HOUR)
+
+    lives = Lives(now, now)
     pods = Cache(observer=lives)
     pods.replace_pods(_residents(snapshot))
     pods.upsert_pod(Pod("ended", "perf", "ended", signature_of("ended", 100, 64), node_name="gone", created_s=1))

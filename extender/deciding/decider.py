@@ -23,6 +23,7 @@ from extender.deciding.slots import SlotLedger
 from extender.lifetimes.node_values import NodeValues
 from extender.metrics import ExtenderMetrics
 from extender.plan import Plan
+from extender.pod_ages import PodAges
 from extender.scoring import strategy_named
 from extender.scoring.expected_cost import expected_cost
 from extender.settings import ExtenderSettings
@@ -94,6 +95,7 @@ class Decider:
         self._trouble = trouble
         self._metrics = metrics
         self._clocks = clocks
+        self._ages = PodAges(clocks.monotonic, clocks.wall)
         self._nodes = nodes or NodeLedger()
         self._drain: frozenset[str] = frozenset()
         self._values = values
@@ -182,7 +184,7 @@ class Decider:
             return Outcome.UNKNOWN_POD
         self._reservations.release(pod.uid)
         # The scheduler has learned of the pod from its own watch. Timestamps are cut to whole seconds, hence the one more.
-        age = self._clocks.wall() - pod.created_s - 1
+        age = self._ages.age(pod.created_s) - 1
         return Outcome.LAGGING if age > self._settings.max_lag and self._cache.pod(pod.uid) is None else pod
 
     def _settle(self, verb: str, pod: Pod, answer: Narrowed | Prioritized, *, offered: int, kept: int) -> None:

@@ -123,8 +123,8 @@ class Occupancy:
         return self._on.get(row, ())
 
     def renew(self, now: float) -> bool:
-        """Make all curves anew, if it is time; whether it was."""
-        if self.renewed_s is not None and now < self.renewed_s + REFRESH_S:
+        """Make all curves anew, if it is time, or was later when they were made last; whether it was."""
+        if self.renewed_s is not None and self.renewed_s <= now < self.renewed_s + REFRESH_S:
             return False
         self.renewed_s = now
         self.expectations = self._learned(now)

@@ -68,7 +68,7 @@ class PlannerLoop:
         send: hands a message to the server.
         clock: steady seconds.
         plan: `make_plan`, or a test's.
-        wall: Unix seconds.
+        lives: what was learned of pods; new by default.
     """
 
     def __init__(
@@ -76,12 +76,12 @@ class PlannerLoop:
         send: Callable[[Message], None],
         clock: Callable[[], float] = time.monotonic,
         plan: Callable[..., Plan] = make_plan,
-        wall: Callable[[], float] = time.time,
+        lives: Lives | None = None,
     ) -> None:
         self._send = send
         self._clock = clock
         self._make_plan = plan
-        self._lives = Lives(wall)
+        self._lives = Lives() if lives is None else lives
         self._mirror = Mirror(self._lives)
         self._configured = Configure({}, 1.0, 0.05, 0.5)
         self._window = BatchWindow(0.05, 0.5)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from array import array
 from collections.abc import Callable
 from functools import partial
@@ -14,6 +15,7 @@ from extender.lifetimes.occupancy import REFRESH_S, Occupancy
 from extender.lifetimes.outlook import Outlook
 from extender.lifetimes.standing import NumberedPods
 from extender.planner.waves import Waves
+from extender.pod_ages import PodAges
 from stowplan.model.pod import Pod, PodSignature
 
 _OUTLOOK_S: Final = 5.0
@@ -31,12 +33,17 @@ class Lives:
     Its age counts from its creation, as far as that is known; what happened before it was seen teaches nothing. Pods that never got a node,
     and those that come and go with their node, teach nothing either. Pods are known by the rows of the mirror's cache, which it observes.
 
+    Wall time is read once for each pod, for the age at which it is first seen on a node (`PodAges`); all else is steady time, and no jump
+    of the system clock is seen in it.
+
     Args:
-        clock: Unix seconds, to be compared with creation times.
+        clock: steady seconds.
+        wall: Unix seconds.
     """
 
-    def __init__(self, clock: Callable[[], float]) -> None:
+    def __init__(self, clock: Callable[[], float] = time.monotonic, wall: Callable[[], float] = time.time) -> None:
         self._clock = clock
+        self._ages = PodAges(clock, wall)
         # between two publications nobody here reads the curves
         self._occupancy = Occupancy(standing=NumberedPods(), on_node=partial(array, "i"), follow=False)
         self._rows: dict[str, int] = {}
@@ -54,7 +61,8 @@ class Lives:
         renewed = self._occupancy.renewed_s
         if renewed is None or renewed != self._published_s:
             return 0.0
-        return max(0.0, renewed + REFRESH_S - self._clock())
+        since = self._clock() - renewed
+        return REFRESH_S - since if 0 <= since < REFRESH_S else 0.0
 
     def values(self, generation: int) -> NodeValues | None:
         """Values to publish, if it is time."""
@@ -94,12 +102,13 @@ class Lives:
         """The pod of this row stands on a node; it may be known already."""
         if row not in self._occupancy and keeps_nodes_in_use(pod.signature):
             now = self._clock()
-            born = min(now, float(pod.created_s)) if pod.created_s else now
+            born = now - self._ages.age(pod.created_s) if pod.created_s else now
+            ends = born + pod.ends_s - pod.created_s if pod.ends_s and pod.created_s else None
             path = self._path(row, pod.signature)
             size = self._waves.bound(pod.uid)
             if size is not None:
                 path = BatchSize.of(size).into(path)
-            self._occupancy.place(row, path, self._node(pod.node_name), now, born, pod.ends_s or None)
+            self._occupancy.place(row, path, self._node(pod.node_name), now, born, ends)
 
     def gone(self, row: int) -> None:
         """The pod of this row stands no more. It may be unknown."""

@@ -25,6 +25,7 @@ from extender.lifetimes.node_values import NodeValues
 from extender.metrics import ExtenderMetrics
 from extender.plan import EMPTY_PLAN, Plan
 from extender.planner.child import PlannerLoop
+from extender.planner.lives import Lives
 from extender.planner.messages import Events, Failed, Message, Planned, Synced, Valued, decode, encode
 from extender.settings import ExtenderSettings
 from simulator.cluster import Cluster, Ints
@@ -70,7 +71,7 @@ class LiveExtender(Policy):
         del seed
         reservations = Reservations(lambda: self._now)
         ledger, nodes, cache = SlotLedger(reservations), NodeLedger(), Cache()
-        self._loop = PlannerLoop(self._receive, lambda: self._steady, self._make_plan, lambda: self._now)
+        self._loop = PlannerLoop(self._receive, lambda: self._steady, self._make_plan, Lives(self._time, self._time))
         self._node_feed = NodeFeed(cache, self._forward)
         self._pod_feed = PodFeed(cache, reservations, ledger, self._forward, nodes)
         self._decider = Decider(
@@ -118,6 +119,9 @@ class LiveExtender(Policy):
             name = self._names.pop(slot)
             self._node_feed.delete(ObjectKey("", name, name))
         self._decider.view()
+
+    def _time(self) -> float:
+        return self._now
 
     def _advance(self, now: int) -> None:
         self._now = float(self._epoch_s + now)

@@ -10,6 +10,7 @@ import hypothesis.strategies as st
 from hypothesis import given
 
 from extender.answering.wire import WireError, decode_args, encode_filter_result, encode_host_priorities
+from extender.cluster.cache import Cache
 from extender.cluster.node_load import NodeLoad
 from extender.deciding.candidates import View, evaluate, fill_order, greedy, is_occupied
 from extender.deciding.latency import sensitivity
@@ -19,7 +20,10 @@ from extender.deciding.outcomes import NARROWING
 from extender.deciding.prioritize import prioritize
 from extender.deciding.reservations import Reservations
 from extender.deciding.slots import SlotLedger
+from extender.lifetimes.node_values import NodeValues
+from extender.lifetimes.occupancy import REFRESH_S
 from extender.plan import Plan
+from extender.planner.lives import Lives
 from extender.scoring import STRATEGIES, Candidate, strategy_named
 from extender.scoring.expected_cost import expected_cost
 from stowplan.model.builtin_classes import BUILTIN_CLASSES
@@ -194,3 +198,29 @@ def test_any_json_is_refused_or_answered_without_a_veto(body: Any) -> None:
 
 def test_the_signatures_used_here_differ() -> None:
     assert len(set[PodSignature](SIGNATURES)) == len(SIGNATURES)
+
+
+@given(st.lists(st.tuples(st.integers(1, 4000), st.integers(-(10**6), 10**6)), min_size=1, max_size=12))
+def test_the_system_clock_may_jump_at_any_time_and_nothing_else_is_learned(steps: list[tuple[int, int]]) -> None:
+    """Pods come and go a step later; each step moves time on and the system clock to somewhere."""
+
+    def taught(*, jumps: bool) -> list[NodeValues]:
+        clock, off = Clock(), [0]
+        lives = Lives(clock, lambda: clock.now + off[0])
+        cache, published = Cache(observer=lives), []
+        for number, (seconds, jump) in enumerate(steps):
+            off[0] = jump if jumps else 0
+            cache.upsert_pod(pod(f"u{number}", SIGNATURES[number % 2], "n1", created_s=int(clock.now)))
+            clock.now += seconds
+            cache.delete_pod(f"u{number}")
+            wait = lives.due_in()
+            assert wait is not None
+            assert 0 <= wait <= REFRESH_S
+            published.append(lives.values(number))
+        return [values for values in published if values is not None]
+
+    steady, jumping = taught(jumps=False), taught(jumps=True)
+
+    assert [values.generation for values in jumping] == [values.generation for values in steady]
+    for one, other in zip(steady, jumping, strict=True):
+        assert (one.expectations.rates == other.expectations.rates).all()

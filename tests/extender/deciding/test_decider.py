@@ -96,6 +96,30 @@ def test_a_pod_that_the_mirror_should_have_seen_long_ago_shows_that_it_lags(age:
     assert count(metrics, "filter", outcome) == 1
 
 
+@pytest.mark.parametrize("jump", [-3600, 3600])
+def test_a_system_clock_that_jumps_changes_no_decision(jump: float) -> None:
+    def decided(*jumps: float) -> tuple[list[object], float]:
+        clock, off = Clock(), [0.0]
+        metrics = ExtenderMetrics(Clock())
+        ours = decider(*NODES, clocks=Clocks(clock, lambda: clock.now + off[0]), metrics=metrics)
+        answers: list[object] = []
+        for number, off[0] in enumerate(jumps):
+            new = ask(
+                f"u{number}", created=f"1970-01-01T00:16:{40 + number}Z"
+            )  # at 1000, as the clock, and a second later each
+            answers += [list(ours.filter(new)), list(ours.prioritize(new))]
+            clock.now += 1
+        ours.filter(ask("late", created="1970-01-01T00:16:40Z"))  # 4 s old and unknown to the mirror
+        return answers, count(metrics, "filter", Outcome.LAGGING)
+
+    there_and_back = decided(0, jump, jump, 0)
+
+    assert there_and_back == decided(0, 0, 0, 0)
+    assert there_and_back[1] == 1
+    assert decided(0, jump, 0, jump) == there_and_back
+    assert decided(0, 0, jump, jump) == there_and_back
+
+
 @pytest.mark.parametrize(
     "raw", [b"null", b"{}", body(uid=""), body(containers=[{"resources": {"requests": {"cpu": "x"}}}])]
 )

@@ -25,10 +25,12 @@ def bound(uid: str, node: str = "n1", created: int = 1000, owner: str = "Job/job
 
 
 class Fed:
-    """A cache whose pods are learned from."""
+    """A cache whose pods are learned from, and how far the system clock has jumped since."""
+
+    jumped: float = 0
 
     def __init__(self, clock: Clock) -> None:
-        self.lives = Lives(clock)
+        self.lives = Lives(clock, lambda: clock.now + self.jumped)
         self.cache = Cache(observer=self.lives)
 
 
@@ -222,3 +224,90 @@ def test_a_pod_that_a_list_does_not_show_waits_no_more() -> None:
     assert outlook is not None
     assert outlook.expectations.knows(BatchSize.of(1).into(path_of(web.signature, "")))
     assert not outlook.expectations.knows(BatchSize.of(3).into(path_of(web.signature, "")))
+
+
+HOUR = 3600.0
+
+
+@pytest.mark.parametrize("jump", [-HOUR, HOUR])
+def test_values_are_published_once_a_minute_whatever_the_system_clock_does(jump: float) -> None:
+    clock = Clock()
+    fed = Fed(clock)
+    learned(fed, clock)
+
+    fed.jumped = jump
+    assert fed.lives.due_in() == REFRESH_S
+    clock.now += REFRESH_S
+    assert fed.lives.due_in() == 0
+    assert fed.lives.values(8) is not None
+    fed.jumped = 0  # and back
+    clock.now += REFRESH_S
+    assert fed.lives.values(9) is not None
+
+
+def test_even_where_the_steady_clock_goes_back_values_are_published() -> None:
+    clock = Clock(10_000)
+    fed = Fed(clock)
+    learned(fed, clock)
+
+    clock.now -= HOUR
+
+    assert fed.lives.due_in() == 0
+    assert fed.lives.values(8) is not None
+    assert fed.lives.due_in() == REFRESH_S
+
+
+@pytest.mark.parametrize("jump", [-HOUR, HOUR])
+def test_a_jump_of_the_system_clock_teaches_no_false_life(jump: float) -> None:
+    """Thirty pods live a minute each, twice; the second time after the jump. An hour is nobody's age."""
+    clock = Clock()
+    steady, jumping = Fed(clock), Fed(clock)
+
+    for fed in (steady, jumping):
+        clock.now = 1000.0
+        learned(fed, clock, seconds=60)
+        fed.jumped = jump if fed is jumping else 0
+        for number in range(30, 60):
+            fed.cache.upsert_pod(bound(f"run-{number}", created=int(clock.now)))
+            clock.now += 60
+            fed.cache.delete_pod(f"run-{number}")
+    expected, found = (fed.lives.values(8) for fed in (steady, jumping))
+
+    assert expected is not None
+    assert found is not None
+    assert (found.expectations.rates == expected.expectations.rates).all()
+    assert found.expectations.curve(path_of(JOB, "")) @ WIDTHS < 300
+
+
+def test_a_pod_older_than_the_process_has_the_age_that_its_creation_tells() -> None:
+    clock = Clock(1_000_000)
+    fed = Fed(clock)
+    fed.cache.replace_pods([bound(f"old-{n}", created=1_000_000 - 7200) for n in range(30)])
+    for n in range(30):
+        clock.now += 1
+        fed.cache.delete_pod(f"old-{n}")
+
+    values = fed.lives.values(1)
+
+    # of young ones nobody was seen, which leaves the prior of one in four hours; at two hours (bin 12 of `EDGES` begins there) all ended:
+    # the hazard of that bin of an hour is the largest there is, 0.99, so its rate -ln(0.01) an hour
+    assert values is not None
+    rates = values.expectations.rates[-1]
+    assert rates[1] == pytest.approx(1 / 14_400)
+    assert rates[12] == pytest.approx(-np.log(0.01) / HOUR)
+
+
+@pytest.mark.parametrize("jump", [-HOUR, HOUR])
+def test_a_deadline_is_counted_from_the_creation_and_not_from_the_system_clock(jump: float) -> None:
+    clock = Clock(100_000)
+    fed = Fed(clock)
+    learned(fed, clock, seconds=43_200)
+    fed.jumped = jump
+    clock.now += REFRESH_S
+    fed.cache.upsert_pod(dataclasses.replace(bound("last", "n9", int(clock.now)), ends_s=int(clock.now) + 600))
+
+    values = fed.lives.values(9)
+
+    # ten minutes: not yet over after a jump forward, and no more than that after one back
+    assert values is not None
+    assert values.curves.seconds_left(np.array([values.rows["n9"]]))[0] == pytest.approx(600, rel=0.05)

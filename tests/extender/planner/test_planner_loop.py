@@ -328,7 +328,7 @@ def test_of_the_fill_order_all_is_sent_where_decisions_walk_it(whole: bool, sent
     names = tuple(f"n{number:02d}" for number in range(12))
     sends: list[Message] = []
     loop = PlannerLoop(
-        sends.append, lambda: 100.0, lambda snapshot, *_, **__: Plan(snapshot.generation, fill_order=names), lambda: 0.0
+        sends.append, lambda: 100.0, lambda snapshot, *_, **__: Plan(snapshot.generation, fill_order=names)
     )
     loop.receive(Configure({}, 0.0, 0.0, 0.0, whole_order=whole))
     loop.receive(Events((*(("upsert_node", (make_node(name),)) for name in names), ("upsert_pod", (pod("u1"),)))))
