@@ -17,7 +17,7 @@ from extender.cluster.owners import KINDS, OwnerKey, OwnerTable, Template, key_o
 from extender.cluster.pod_columns import PodColumns, PodObserver
 from extender.cluster.snapshot import NodeInfo, Snapshot
 from extender.cluster.waiting_pods import WaitingPods
-from stowplan.kube.projection import PodOwner
+from stowplan.kube.projection import Deadline, PodOwner
 from stowplan.model.keys import SCHEDULER_NAME
 from stowplan.model.node import Node
 from stowplan.model.pod import Pod
@@ -153,17 +153,13 @@ class Cache:
 
     def replace_owners(self, owners: Iterable[PodOwner], kind: str) -> bool:
         """The owners of this kind that want pods are exactly these. Whether that is news, as for all events of owners."""
-        listed = {key_of(owner): owner.desired for owner in owners}
-        known = self._owners.wanting(kind)
         with self._expecting():
-            for key in known.keys() | listed.keys():
-                self._owners.want(key, listed.get(key, 0))
-        return known != listed
+            return self._owners.replace(owners, kind)
 
     def upsert_owner(self, owner: PodOwner) -> bool:
         """The owner is new or has changed. Whether that is news; it moves the generation only where it changes what is expected."""
         with self._expecting():
-            return self._owners.want(key_of(owner), owner.desired)
+            return self._owners.want(key_of(owner), owner.desired, owner.deadline)
 
     def delete_owner(self, namespace: str, owner_key: str) -> bool:
         """The owner (`Kind/name`) is gone or wants no pod any more. Whether that is news."""
@@ -173,6 +169,10 @@ class Cache:
     def wanted(self, owner: OwnerKey) -> int:
         """Pods that an owner wants; 0 where it is not known."""
         return self._owners.wanted(owner)
+
+    def deadline(self, owner: OwnerKey) -> Deadline | None:
+        """When an owner ends its pods, if it does."""
+        return self._owners.deadline(owner)
 
     def give_up_owner(self, namespace: str, owner_key: str) -> None:
         """Expect no pod of this owner until one appears or it wants more."""
@@ -251,7 +251,7 @@ class Cache:
         return [
             ("replace_namespaces", (dict(self._namespaces),)),
             ("replace_nodes", ([entry.node for entry in self._entries.values() if entry.node is not None],)),
-            *(("replace_owners", (self._owners.said_to_want(kind), kind)) for kind in KINDS),
+            *(("replace_owners", (list(self._owners.wanting(kind).values()), kind)) for kind in KINDS),
             ("replace_pods", (self._pods.copy(),)),
             ("replace_templates", (self._owners.templates(),)),
             *(("observe", (what, found)) for what, found in self._observed.items()),

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from stowplan.kube.projection import PodOwner
+from stowplan.kube.projection import Deadline, PodOwner
 from stowplan.model.pod import Pod, PodSignature
 
 OwnerKey = tuple[str, str]
@@ -70,6 +70,8 @@ class OwnerTable:
         self._schedulers = schedulers
         self._clock = clock
         self._owners: dict[OwnerKey, _Owner] = {}
+        self._deadlines: dict[OwnerKey, Deadline] = {}
+        """Of owners that want pods and have one."""
         self._expected: dict[OwnerKey, tuple[PodSignature, int]] = {}
         self._since: dict[OwnerKey, float] = {}
 
@@ -82,32 +84,47 @@ class OwnerTable:
         """Whether any pod is still to be created."""
         return bool(self._expected)
 
-    def want(self, key: OwnerKey, desired: int) -> bool:
-        """The owner wants this many pods; whether that is news. Wanting more than before renews the expectation."""
+    def want(self, key: OwnerKey, desired: int, deadline: Deadline | None = None) -> bool:
+        """The owner wants this many pods, until then; whether that is news. Wanting more than before renews the expectation."""
         owner = self._owners.setdefault(key, _Owner())
-        news, more = desired != owner.desired, desired > owner.desired
+        news, more = (desired, deadline) != (owner.desired, self.deadline(key)), desired > owner.desired
         owner.desired = desired
+        if deadline is not None:
+            self._deadlines[key] = deadline
+        else:
+            self._deadlines.pop(key, None)
         if more:
             owner.given_up = False
         self._settle(key, renew=more)
         return news
+
+    def replace(self, owners: Iterable[PodOwner], kind: str) -> bool:
+        """The owners of this kind that want pods are exactly these; whether that is news."""
+        listed = {key_of(owner): owner for owner in owners}
+        known = self.wanting(kind)
+        for key in known.keys() - listed.keys():
+            self.want(key, 0)
+        for key, owner in listed.items():
+            self.want(key, owner.desired, owner.deadline)
+        return known != listed
 
     def wanted(self, key: OwnerKey) -> int:
         """How many pods the owner wants; 0 where it is not known."""
         owner = self._owners.get(key)
         return 0 if owner is None else owner.desired
 
-    def wanting(self, kind: str) -> dict[OwnerKey, int]:
-        """The owners of this kind that want pods, and how many."""
-        prefix = f"{kind}/"
-        return {k: owner.desired for k, owner in self._owners.items() if owner.desired and k[1].startswith(prefix)}
+    def deadline(self, key: OwnerKey) -> Deadline | None:
+        """When the owner ends its pods, if it does and still wants them."""
+        return self._deadlines.get(key)
 
-    def said_to_want(self, kind: str) -> list[PodOwner]:
-        """The same as the events said it."""
+    def wanting(self, kind: str) -> dict[OwnerKey, PodOwner]:
+        """The owners of this kind that want pods, as the events said it."""
         prefix = f"{kind}/"
-        return [
-            PodOwner(space, kind, key.removeprefix(prefix), count) for (space, key), count in self.wanting(kind).items()
-        ]
+        return {
+            key: PodOwner(key[0], kind, key[1].removeprefix(prefix), owner.desired, self.deadline(key))
+            for key, owner in self._owners.items()
+            if owner.desired and key[1].startswith(prefix)
+        }
 
     def pod_changed(self, old: Pod | None, new: Pod | None) -> None:
         """A pod has appeared (`old` is None), changed, or gone (`new` is None)."""

@@ -183,6 +183,9 @@ class Decider:
         if not pod.uid:
             return Outcome.UNKNOWN_POD
         self._reservations.release(pod.uid)
+        deadline = self._cache.deadline((pod.namespace, pod.signature.owner_key))
+        if deadline is not None:
+            pod.ends_s = min(pod.ends_s or deadline.ends_s, deadline.ends_s)
         # The scheduler has learned of the pod from its own watch. Timestamps are cut to whole seconds, hence the one more.
         age = self._ages.age(pod.created_s) - 1
         return Outcome.LAGGING if age > self._settings.max_lag and self._cache.pod(pod.uid) is None else pod

@@ -57,6 +57,8 @@ class Occupancy:
         """Of the pods' nodes, by slot (`Standing`)."""
         self._ends: dict[Hashable, float] = {}
         """When a pod ends at the latest (a deadline). Few have one."""
+        self._owner_ends: dict[Hashable, float] = {}
+        """The same of all pods of an owner."""
         self._on: dict[int, MutableSequence[Any]] = {}
 
     @property
@@ -86,6 +88,13 @@ class Occupancy:
         self.lifetimes.depart(pod, now)
         self._ends.pop(pod, None)
         self._leave(row, pod)
+
+    def bound(self, owner: Hashable, ends_s: float | None) -> None:
+        """All pods of an owner (the last key of their paths) end then at the latest, or nobody knows."""
+        if ends_s is None:
+            self._owner_ends.pop(owner, None)
+        else:
+            self._owner_ends[owner] = ends_s
 
     def move(self, pod: Hashable, path: Sequence[Hashable], row: int, now: float) -> None:
         """The pod stands elsewhere; it lives on."""
@@ -143,15 +152,17 @@ class Occupancy:
 
     def _load(self, curves: NodeCurves, expectations: Expectations, now: float) -> None:
         standing = self.lifetimes.standing
-        slots, ends = standing.slots(), self._ends_of_all()
+        slots = standing.slots()
         groups, born = standing.groups(slots), standing.born(slots)
+        owners = self._owners(groups)
+        ends = self._ends_of_all(owners)
 
         def survival_of(some: Ints) -> Floats:
             """The survival of some pods from now on, one row each."""
             learned = survival(expectations.rates[groups[some]], np.maximum(now - born[some], 0.0))
             return learned if ends is None else learned * known_survival(ends[some] - now)
 
-        curves.load(self._row[slots].astype(np.int64), self._owners(groups), survival_of)
+        curves.load(self._row[slots].astype(np.int64), owners, survival_of)
 
     def hand_over(self) -> NodeCurves:
         """The curves, to keep; here all nodes look empty until the next renewal."""
@@ -163,11 +174,16 @@ class Occupancy:
         keys = self.lifetimes.owners()
         return [keys.get(group) for group in groups.tolist()]
 
-    def _ends_of_all(self) -> Floats | None:
+    def _ends_of_all(self, owners: Sequence[Hashable | None]) -> Floats | None:
         """When the pods end at the latest (infinity where nobody knows), in the order of `pods`; None where that is known of none."""
-        if not self._ends:
+        if not self._ends and not self._owner_ends:
             return None
-        return np.array([self._ends.get(pod, np.inf) for pod in self.pods()], np.float64)
+        own = np.array([self._ends.get(pod, np.inf) for pod in self.pods()], np.float64)
+        return np.minimum(own, np.array([self._owner_ends.get(owner, np.inf) for owner in owners], np.float64))
+
+    def _ends_at(self, pod: Hashable, owner: Hashable) -> float | None:
+        known = [ends for ends in (self._ends.get(pod), self._owner_ends.get(owner)) if ends is not None]
+        return min(known, default=None)
 
     def _row_of(self, pod: Hashable) -> int:
         return int(self._row[self.lifetimes.standing.slot(pod)])
@@ -183,7 +199,7 @@ class Occupancy:
         if self._follow and self.departed_any:
             self.renew(now)
             age = now - float(self.lifetimes.standing.born()[slot])
-            self.curves.place(row, path[-1], self._curve(path, age, self._ends.get(pod), now))
+            self.curves.place(row, path[-1], self._curve(path, age, self._ends_at(pod, path[-1]), now))
 
     def _curve(self, path: Sequence[Hashable], age: float, ends_s: float | None, now: float) -> Floats:
         return self.expectations.curve(path, age, None if ends_s is None else ends_s - now)

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, Final
 
+from extender.cluster.owners import OwnerKey, key_of
 from extender.lifetimes.batch_size import BatchSize
 from extender.lifetimes.kin import Path, keeps_nodes_in_use, path_of
 from extender.lifetimes.node_values import NodeValues
@@ -16,6 +17,7 @@ from extender.lifetimes.outlook import Outlook
 from extender.lifetimes.standing import NumberedPods
 from extender.planner.waves import Waves
 from extender.pod_ages import PodAges
+from stowplan.kube.projection import Deadline
 from stowplan.model.pod import Pod, PodSignature
 
 _OUTLOOK_S: Final = 5.0
@@ -51,6 +53,8 @@ class Lives:
         self._spare: list[int] = []
         self._paths: dict[PodSignature, Path] = {}
         self._waves = Waves()
+        self._bounded: set[OwnerKey] = set()
+        """Owners that have a deadline."""
         self._outlook: tuple[float, Outlook] | None = None
         self._published_s: float | None = None
 
@@ -86,7 +90,7 @@ class Lives:
         return self._outlook[1]
 
     def heed(self, method: str, arguments: tuple[Any, ...]) -> None:
-        """Note who waits, from one event of the cache."""
+        """Note who waits, and until when owners let their pods run, from one event of the cache."""
         match method:
             case "upsert_pod":
                 self._note(arguments[0])
@@ -97,6 +101,15 @@ class Lives:
                     self._waves.gone(uid)
                 for pod in arguments[0]:
                     self._note(pod)
+            case "replace_owners":
+                for key in [key for key in self._bounded if key[1].startswith(f"{arguments[1]}/")]:
+                    self._bound(key, None)
+                for owner in arguments[0]:
+                    self._bound(key_of(owner), owner.deadline)
+            case "upsert_owner":
+                self._bound(key_of(arguments[0]), arguments[0].deadline)
+            case "delete_owner":
+                self._bound((arguments[0], arguments[1]), None)
 
     def stands(self, row: int, pod: Pod) -> None:
         """The pod of this row stands on a node; it may be known already."""
@@ -114,6 +127,15 @@ class Lives:
         """The pod of this row stands no more. It may be unknown."""
         if row in self._occupancy:
             self._occupancy.depart(row, self._clock())
+
+    def _bound(self, owner: OwnerKey, deadline: Deadline | None) -> None:
+        if deadline is not None:
+            began = self._clock() - self._ages.age(deadline.began_s)
+            self._occupancy.bound(owner, began + deadline.ends_s - deadline.began_s)
+            self._bounded.add(owner)
+        elif owner in self._bounded:
+            self._occupancy.bound(owner, None)
+            self._bounded.remove(owner)
 
     def _note(self, pod: Pod) -> None:
         if pod.finished:

@@ -1,4 +1,4 @@
-"""From the JSON of a ReplicaSet, StatefulSet or Job to the number of pods it wants, and to what controls it."""
+"""From the JSON of a ReplicaSet, StatefulSet or Job to the number of pods it wants, until when, and to what controls it."""
 
 from __future__ import annotations
 
@@ -12,6 +12,15 @@ from stowplan.model.workload import Controller, controller_by_name
 
 
 @dataclass(frozen=True, slots=True)
+class Deadline:
+    """When a Job ends all its pods (`spec.activeDeadlineSeconds`). In Unix seconds."""
+
+    began_s: int
+    """From when it counts."""
+    ends_s: int
+
+
+@dataclass(frozen=True, slots=True)
 class PodOwner:
     """An object that creates pods, and how many it wants to have now."""
 
@@ -21,11 +30,13 @@ class PodOwner:
     name: str
     desired: int
     """Pods that are to run at one time, those that run already included; more than 0."""
+    deadline: Deadline | None = None
 
 
 class _Meta(TypedDict, total=False):
     name: str
     namespace: str
+    creationTimestamp: datetime | None
     deletionTimestamp: datetime | None
 
 
@@ -42,6 +53,7 @@ class _JobSpec(TypedDict, total=False):
     parallelism: int | None
     completions: int | None
     suspend: bool | None
+    activeDeadlineSeconds: int | None
 
 
 class _Condition(TypedDict, total=False):
@@ -51,6 +63,7 @@ class _Condition(TypedDict, total=False):
 
 class _JobStatus(TypedDict, total=False):
     succeeded: int | None
+    startTime: datetime | None
     conditions: list[_Condition] | None
 
 
@@ -97,8 +110,21 @@ def project_job(raw: bytes | msgspec.Raw) -> PodOwner | None:
     succeeded = job.status.get("succeeded") or 0
     at_once = 1 if parallelism is None else parallelism
     if completions is None:
-        return _wanting("Job", job.metadata, 0 if succeeded else at_once)
-    return _wanting("Job", job.metadata, min(at_once, completions - succeeded))
+        return _wanting("Job", job.metadata, 0 if succeeded else at_once, _deadline(job))
+    return _wanting("Job", job.metadata, min(at_once, completions - succeeded), _deadline(job))
+
+
+def _deadline(job: _Job) -> Deadline | None:
+    """It counts from `status.startTime`, which the Job controller writes after it has created the first pods: until then from the creation.
+
+    Of a Job that was suspended and goes on, nothing is known until then.
+    """
+    seconds, start = job.spec.get("activeDeadlineSeconds"), job.status.get("startTime")
+    if start is None and not any(c.get("type") == "Suspended" for c in job.status.get("conditions") or ()):
+        start = job.metadata.get("creationTimestamp")
+    if seconds is None or start is None:
+        return None
+    return Deadline(int(start.timestamp()), int(start.timestamp()) + seconds)
 
 
 def _with_replicas(kind: str, raw: bytes | msgspec.Raw) -> PodOwner | None:
@@ -107,10 +133,10 @@ def _with_replicas(kind: str, raw: bytes | msgspec.Raw) -> PodOwner | None:
     return _wanting(kind, decoded.metadata, 1 if replicas is None else replicas)
 
 
-def _wanting(kind: str, meta: _Meta, desired: int) -> PodOwner | None:
+def _wanting(kind: str, meta: _Meta, desired: int, deadline: Deadline | None = None) -> PodOwner | None:
     if desired <= 0 or meta.get("deletionTimestamp"):
         return None
-    return PodOwner(meta.get("namespace", ""), kind, meta.get("name", ""), desired)
+    return PodOwner(meta.get("namespace", ""), kind, meta.get("name", ""), desired, deadline)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ import msgspec
 
 from stowplan.catalog import price_of
 from stowplan.catalog.unit_prices import CPU_PRICE, MEMORY_PRICE, SPOT_CPU_PRICE, SPOT_MEMORY_PRICE
-from stowplan.kube.owner_projection import PodOwner, project_job, project_replica_set, project_stateful_set
+from stowplan.kube.owner_projection import Deadline, PodOwner, project_job, project_replica_set, project_stateful_set
 from stowplan.kube.pod_projection import project_pod
 from stowplan.kube.shapes import NamespaceObject, NodeMeta, NodeObject, NodeStatus
 from stowplan.kube.signature_interner import SignatureInterner
@@ -23,6 +23,7 @@ from stowplan.model.resources import Amounts, parse_amounts
 from stowplan.model.selectors import parse_taint
 
 __all__ = [
+    "Deadline",
     "Namespace",
     "PodOwner",
     "SignatureInterner",

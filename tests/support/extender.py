@@ -71,17 +71,23 @@ class Clock:
         return self.now
 
 
-def decider(*infos: NodeInfo, **options: Any) -> Decider:
-    """A decider over these nodes and their residents, synced, without a plan; both channels act.
-
-    `options` replace arguments of the Decider.
-    """
+def cache_of(*infos: NodeInfo) -> Cache:
+    """A cache of these nodes and their residents."""
     cache = Cache()
     for there in infos:
         cache.upsert_node(there.node)
         for sig, count in there.residents.items():
             for i in range(count):
                 cache.upsert_pod(pod(f"{there.node.name}-{sig.owner_key}-{i}", sig, there.node.name))
+    return cache
+
+
+def decider(*infos: NodeInfo, **options: Any) -> Decider:
+    """A decider over these nodes and their residents, synced, without a plan; both channels act.
+
+    `options` replace arguments of the Decider.
+    """
+    cache = cache_of(*infos)
     reservations = options.pop("reservations") if "reservations" in options else Reservations(Clock())
     parts: dict[str, Any] = {
         "settings": ExtenderSettings(channel="both"),

@@ -13,7 +13,7 @@ from hypothesis import given
 from extender.cluster.cache import Cache, Event
 from extender.cluster.owners import OwnerKey
 from extender.cluster.snapshot import Snapshot
-from stowplan.kube.projection import PodOwner
+from stowplan.kube.projection import Deadline, PodOwner
 from stowplan.model.node import Node
 from stowplan.model.pod import Pod, PodSignature
 from tests.support.extender import GIB, Clock, info, node, pod, signature
@@ -40,7 +40,8 @@ pods = st.builds(
 nodes = st.builds(node, st.sampled_from(NODE_NAMES), cpu=st.sampled_from([2000, 4000]), unschedulable=st.booleans())
 namespaces = st.dictionaries(st.sampled_from(["shop", "bank"]), st.dictionaries(st.just("team"), st.sampled_from("ab")))
 kinds = st.sampled_from(["ReplicaSet", "Job"])
-owners = st.builds(PodOwner, st.just("shop"), kinds, st.sampled_from(OWNER_NAMES), st.integers(1, 5))
+deadlines = st.none() | st.builds(Deadline, st.just(1000), st.integers(1001, 1003))
+owners = st.builds(PodOwner, st.just("shop"), kinds, st.sampled_from(OWNER_NAMES), st.integers(1, 5), deadlines)
 owner_keys = st.tuples(st.just("shop"), st.builds("{}/{}".format, kinds, st.sampled_from(OWNER_NAMES)))
 
 
@@ -231,6 +232,8 @@ def test_a_resynced_mirror_has_the_state_and_keeps_the_generation(
 
     assert mirror.snapshot() == cache.snapshot()
     assert mirror.generation == cache.generation
+    for key in [("shop", f"{kind}/{name}") for kind in ("ReplicaSet", "Job") for name in OWNER_NAMES]:
+        assert mirror.deadline(key) == cache.deadline(key)
 
 
 @given(st.lists(owner_events, max_size=4), st.lists(events, max_size=12), owner_events)
@@ -318,6 +321,29 @@ def test_what_an_owner_wants_is_known_once_it_was_seen() -> None:
     cache.upsert_owner(PodOwner("shop", "Job", "batch", 3))
 
     assert cache.wanted(("shop", "Job/batch")) == 3
+
+
+def test_a_deadline_of_a_job_is_known_while_it_wants_pods_and_a_copy_knows_it_too() -> None:
+    cache, key = Cache(), ("shop", "Job/batch")
+    early, late = (PodOwner("shop", "Job", "batch", 3, Deadline(began, began + 60)) for began in (1000, 1005))
+
+    assert cache.upsert_owner(early)
+    assert not cache.upsert_owner(early)
+    generation = cache.generation
+    assert cache.upsert_owner(late)  # the start is written
+    assert cache.generation == generation  # nothing that a plan reads
+    assert cache.deadline(key) == Deadline(1005, 1065)
+
+    copy = Cache()
+    for method, arguments in cache.events():
+        getattr(copy, method)(*arguments)
+    assert copy.deadline(key) == Deadline(1005, 1065)
+    assert not copy.replace_owners([late], "Job")
+    assert copy.replace_owners([PodOwner("shop", "Job", "batch", 3)], "Job")
+    assert copy.deadline(key) is None
+
+    cache.delete_owner(*key)
+    assert cache.deadline(key) is None
 
 
 @pytest.mark.parametrize("change", [{"gated": True}, {"deleting": True}])

@@ -6,20 +6,24 @@ import json
 from typing import Any
 
 import msgspec
+import numpy as np
 import pytest
 
 from extender.deciding.decider import Clocks, Decider
 from extender.deciding.offered import ExtenderArgs
 from extender.deciding.outcomes import Outcome
 from extender.deciding.reservations import Reservations
+from extender.lifetimes.node_curves import NodeCurves
+from extender.lifetimes.node_values import NodeValues
+from extender.lifetimes.survival import BINS, Expectations, known_survival
 from extender.metrics import ExtenderMetrics
 from extender.plan import Plan
 from extender.settings import ExtenderSettings
-from stowplan.kube.projection import SignatureInterner, project_pod
+from stowplan.kube.projection import Deadline, PodOwner, SignatureInterner, project_pod
 from stowplan.model.builtin_classes import BUILTIN_CLASSES
 from stowplan.model.keys import SCHEDULER_NAME
 from stowplan.model.pod import PodSignature
-from tests.support.extender import Clock, decider, info, node, signature
+from tests.support.extender import Clock, cache_of, decider, info, node, signature
 
 NODES = (info(node("busy"), {signature("other"): 1}), info(node("empty")))
 NAMES = ["empty", "busy"]
@@ -244,3 +248,32 @@ def test_classes_of_the_cluster_replace_the_built_in_ones() -> None:
     ours.set_classes({"batch": BUILTIN_CLASSES["critical"]})
 
     assert len(ours.filter(ask_softly("batch"))) == 3
+
+
+@pytest.mark.parametrize(
+    ("own", "jobs", "kept"),
+    [
+        (None, None, "long"),
+        (None, 300, "brief"),
+        (300, None, "brief"),
+        (300, 40_000, "brief"),
+        (40_000, 300, "brief"),
+        (None, 40_000, "long"),
+    ],
+)
+def test_the_deadline_of_a_job_bounds_what_its_pod_adds(own: int | None, jobs: int | None, kept: str) -> None:
+    """Two nodes in use, the fuller one for five more minutes, the other one for days; pods live for hours."""
+    there = (info(node("brief"), {signature("brief"): 3}), info(node("long"), {signature("long"): 1}))
+    expectations = Expectations({(): 0}, np.full((1, BINS), 1 / 14_400))
+    curves = NodeCurves()
+    curves.load(np.arange(2), ["brief", "long"], known_survival(np.array([300.0, 1e6])).__getitem__)
+    values = NodeValues(10**6, {"brief": 0, "long": 1}, curves, expectations)
+    cache = cache_of(*there)
+    if jobs is not None:
+        cache.upsert_owner(PodOwner("shop", "Job", "nightly", 1, Deadline(1000, 1000 + jobs)))
+    ours = decider(cache=cache, values=lambda: values)
+
+    manifest = json.loads(body() if own is None else body(activeDeadlineSeconds=own))
+    manifest["metadata"]["ownerReferences"] = [{"kind": "Job", "name": "nightly", "uid": "j", "controller": True}]
+
+    assert ours.filter(ExtenderArgs(msgspec.Raw(json.dumps(manifest).encode()), ["long", "brief"])) == [kept]

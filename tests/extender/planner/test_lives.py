@@ -14,6 +14,7 @@ from extender.lifetimes.node_values import NodeValues
 from extender.lifetimes.occupancy import REFRESH_S
 from extender.lifetimes.survival import WIDTHS
 from extender.planner.lives import Lives
+from stowplan.kube.projection import Deadline, PodOwner
 from stowplan.model.pod import Pod
 from tests.support.extender import Clock, pod, signature
 
@@ -311,3 +312,55 @@ def test_a_deadline_is_counted_from_the_creation_and_not_from_the_system_clock(j
     # ten minutes: not yet over after a jump forward, and no more than that after one back
     assert values is not None
     assert values.curves.seconds_left(np.array([values.rows["n9"]]))[0] == pytest.approx(600, rel=0.05)
+
+
+def until(seconds: float, clock: Clock, job: str = "last") -> PodOwner:
+    """A Job that began ten minutes ago and ends its pods so much later than now."""
+    return PodOwner("shop", "Job", job, 1, Deadline(int(clock.now) - 600, int(clock.now + seconds)))
+
+
+def seconds_left(fed: Fed, clock: Clock, node: str) -> float:
+    clock.now += REFRESH_S
+    values = fed.lives.values(9)
+    assert values is not None
+    return float(values.curves.seconds_left(np.array([values.rows[node]]))[0])
+
+
+@pytest.mark.parametrize("jump", [0, -HOUR, HOUR])
+@pytest.mark.parametrize("known_first", [True, False])
+def test_a_deadline_of_a_job_bounds_how_long_the_nodes_of_its_pods_are_in_use(jump: float, known_first: bool) -> None:
+    clock = Clock(100_000)
+    fed = Fed(clock)
+    learned(fed, clock, seconds=43_200)
+    job, last = until(400, clock), bound("last", "n9", int(clock.now), "Job/last")
+    fed.jumped = jump
+    if known_first:
+        fed.lives.heed("upsert_owner", (job,))
+    fed.cache.upsert_pod(last)
+    if not known_first:
+        fed.lives.heed("replace_owners", ([job], "Job"))
+
+    # 400 seconds, less the minute until the next values
+    assert seconds_left(fed, clock, "n9") == pytest.approx(340, rel=0.05)
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        ("delete_owner", ("shop", "Job/last")),
+        ("replace_owners", ([], "Job")),
+        ("upsert_owner", (PodOwner("shop", "Job", "last", 1),)),
+    ],
+)
+def test_a_deadline_that_is_taken_back_bounds_nothing(event: tuple[str, tuple[object, ...]]) -> None:
+    clock = Clock(100_000)
+    fed = Fed(clock)
+    learned(fed, clock, seconds=43_200)
+    fed.lives.heed("replace_owners", ([until(300, clock)], "Job"))
+    fed.lives.heed("replace_owners", ([], "ReplicaSet"))  # another kind
+    fed.cache.upsert_pod(bound("last", "n9", int(clock.now), "Job/last"))
+    assert seconds_left(fed, clock, "n9") < 300
+
+    fed.lives.heed(*event)
+
+    assert seconds_left(fed, clock, "n9") > HOUR

@@ -29,7 +29,7 @@ from extender.planner.messages import (
 from extender.planner.mirror import Mirror, UnknownEventError, still_to_come
 from extender.planner.settings import PlannerSettings
 from extender.planner.window import BatchWindow
-from stowplan.kube.projection import PodOwner
+from stowplan.kube.projection import Deadline, PodOwner
 from stowplan.model.pod import Pod
 from tests.support.clusters import make_info, make_node, make_signature, make_snapshot
 
@@ -291,7 +291,8 @@ def test_a_mirror_reaches_state_and_generation_of_the_cache_by_its_chunked_event
 
 
 def test_frames_survive_any_cut() -> None:
-    events: tuple[Event, ...] = (("delete_node", ("n1",)),)
+    job = PodOwner("shop", "Job", "nightly", 2, Deadline(1000, 1600))
+    events: tuple[Event, ...] = (("delete_node", ("n1",)), ("upsert_owner", (job,)))
     stream = encode(Events(events)) + encode(Ping(1)) + encode(Synced())
     reader = FrameReader()
     received = [message for byte in stream for message in reader.feed(bytes([byte]))]

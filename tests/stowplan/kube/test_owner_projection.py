@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from stowplan.kube.projection import PodOwner, project_job, project_replica_set, project_stateful_set
+from stowplan.kube.projection import Deadline, PodOwner, project_job, project_replica_set, project_stateful_set
 
 
 def body(spec: dict[str, Any], status: dict[str, Any] | None = None, **meta: Any) -> bytes:
@@ -62,6 +62,34 @@ def test_a_condition_that_is_not_true_ends_no_job() -> None:
     status = {"conditions": [{"type": "Failed", "status": "False"}]}
 
     assert project_job(body({"completions": 3}, status)) == PodOwner("shop", "Job", "web", 1)
+
+
+CREATED, STARTED = "2026-01-01T00:00:00Z", "2026-01-01T00:10:00Z"
+CREATED_S, STARTED_S = 1_767_225_600, 1_767_226_200
+SUSPENDED = {"conditions": [{"type": "Suspended", "status": "False"}]}
+
+
+@pytest.mark.parametrize(
+    ("spec", "status", "deadline"),
+    [
+        ({"activeDeadlineSeconds": 60}, {"startTime": STARTED}, Deadline(STARTED_S, STARTED_S + 60)),
+        (
+            {"activeDeadlineSeconds": 60},
+            {},
+            Deadline(CREATED_S, CREATED_S + 60),
+        ),  # first pods come before it is written
+        ({"activeDeadlineSeconds": 60}, SUSPENDED, None),  # resumed just now, created whenever
+        ({"activeDeadlineSeconds": 60}, {"startTime": STARTED, **SUSPENDED}, Deadline(STARTED_S, STARTED_S + 60)),
+        ({"activeDeadlineSeconds": None}, {"startTime": STARTED}, None),
+        ({}, {"startTime": STARTED}, None),
+    ],
+)
+def test_a_deadline_of_a_job_counts_from_its_start(
+    spec: dict[str, Any], status: dict[str, Any], deadline: Deadline | None
+) -> None:
+    found = project_job(body(spec, status, creationTimestamp=CREATED))
+
+    assert found == PodOwner("shop", "Job", "web", 1, deadline)
 
 
 def test_what_is_no_object_is_refused() -> None:
