@@ -183,6 +183,7 @@ class Decider:
         if not pod.uid:
             return Outcome.UNKNOWN_POD
         self._reservations.release(pod.uid)
+        # as if it were the pod's own: whichever is earlier ends it
         deadline = self._cache.deadline((pod.namespace, pod.signature.owner_key))
         if deadline is not None:
             pod.ends_s = min(pod.ends_s or deadline.ends_s, deadline.ends_s)

@@ -89,6 +89,11 @@ class Occupancy:
         self._ends.pop(pod, None)
         self._leave(row, pod)
 
+    def limit(self, pod: Hashable, life_s: float) -> None:
+        """A pod that stands ends at this age at the latest, whatever was said before."""
+        standing = self.lifetimes.standing
+        self._ends[pod] = float(standing.born()[standing.slot(pod)]) + life_s
+
     def bound(self, owner: Hashable, ends_s: float | None) -> None:
         """All pods of an owner (the last key of their paths) end then at the latest, or nobody knows."""
         if ends_s is None:

@@ -113,7 +113,10 @@ class Lives:
 
     def stands(self, row: int, pod: Pod) -> None:
         """The pod of this row stands on a node; it may be known already."""
-        if row not in self._occupancy and keeps_nodes_in_use(pod.signature):
+        if row in self._occupancy:
+            if pod.ends_s and pod.created_s:  # counts from the creation only until the kubelet has started the pod
+                self._occupancy.limit(row, pod.ends_s - pod.created_s)
+        elif keeps_nodes_in_use(pod.signature):
             now = self._clock()
             born = now - self._ages.age(pod.created_s) if pod.created_s else now
             ends = born + pod.ends_s - pod.created_s if pod.ends_s and pod.created_s else None

@@ -364,3 +364,15 @@ def test_a_deadline_that_is_taken_back_bounds_nothing(event: tuple[str, tuple[ob
     fed.lives.heed(*event)
 
     assert seconds_left(fed, clock, "n9") > HOUR
+
+
+def test_a_deadline_counts_anew_from_when_the_kubelet_has_started_the_pod() -> None:
+    clock = Clock(100_000)
+    fed = Fed(clock)
+    learned(fed, clock, seconds=43_200)
+    waited = dataclasses.replace(bound("last", "n9", int(clock.now) - 900), ends_s=int(clock.now) - 900 + 1000)
+    fed.cache.upsert_pod(waited)
+    fed.cache.upsert_pod(dataclasses.replace(waited, ends_s=int(clock.now) + 1000))
+
+    # a thousand seconds from now, less the minute until the next values; not from the creation a quarter of an hour ago
+    assert seconds_left(fed, clock, "n9") == pytest.approx(940, rel=0.05)
