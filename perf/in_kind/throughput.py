@@ -104,17 +104,18 @@ class _Stage:
         """One arm's; once more where the cluster failed to answer, because twenty others are lost with it."""
         what = "backlog" if load.backlog else "burst"
         sentence = f"{nodes} nodes, {what}, round {number}, {arm.name}"
-        for last in (False, True):
+        manifests = pods(load.pods, _SEED + number, f"{what}-r{number}-{arm.name}", gated=arm.gated)
+
+        def place() -> Burst:
             self._progress(sentence, self._done, self._steps)
-            manifests = pods(load.pods, _SEED + number, f"{what}-r{number}-{arm.name}", gated=arm.gated)
-            try:
-                return asyncio.run(_seen(self._connection, self._scheduler, arm, manifests, backlog=load.backlog))
-            except (SandboxError, KubeError) as error:
-                if last:
-                    raise
-                self._progress(f"{sentence}: again, because {error}", self._done, self._steps)
-                asyncio.run(_removed(self._connection))
-        raise AssertionError("the last attempt returns or raises")
+            return asyncio.run(_seen(self._connection, self._scheduler, arm, manifests, backlog=load.backlog))
+
+        try:
+            return place()
+        except (SandboxError, KubeError) as error:
+            self._progress(f"{sentence}: again, because {error}", self._done, self._steps)
+            asyncio.run(_removed(self._connection))
+            return place()
 
 
 async def _seen(

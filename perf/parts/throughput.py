@@ -29,10 +29,10 @@ def _loads(backlog: int, burst: int, rounds: tuple[int, int]) -> tuple[Load, Loa
 
 
 _FULL: Final[Mapping[int, Sequence[Load]]] = {
-    100: _loads(
-        200, 100, (3, 2)
-    ),  # more pods would not fit, and what nobody can place would be waited for in every round
-    500: _loads(800, 500, (6, 2)),  # the size of the target whose ratio the machine's noise moves most
+    # more pods would not fit, and what nobody can place would be waited for in every round
+    100: _loads(200, 100, (3, 2)),
+    # the size of the target whose ratio the machine's noise moves most
+    500: _loads(800, 500, (6, 2)),
     1000: _loads(800, 500, (3, 1)),
     5000: _loads(800, 500, (2, 1)),
 }

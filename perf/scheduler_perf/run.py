@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import ssl
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from typing import Any, Final
 import yaml
 
 from extender.scheduler_config import Channel
+from perf.extender_command import command
 from perf.scheduler_perf import data_items
 from perf.scheduler_perf.build import Bench
 from perf.scheduler_perf.workloads import Workload, configuration, scheduler_document
@@ -121,12 +121,7 @@ def _extender(arm: Arm, kubeconfig: Path, port: int, metrics: int, scratch: Path
     if arm.channel == "off":
         yield
         return
-    argv: list[str | Path] = [sys.executable, "-m"]
-    if arm.trivial:
-        argv += ["perf.trivial_extender", str(port), str(metrics)]
-    else:
-        argv += ["extender", f"--kubeconfig={kubeconfig}", f"--port={port}"]
-        argv += [f"--metrics-port={metrics}", f"--channel={arm.channel}"]
+    argv = command(kubeconfig, (port, metrics), arm.channel, trivial=arm.trivial)
     environment = {**os.environ, "PYTHONPATH": str(_ROOT)}
     process = Process("extender", argv, scratch / "extender.log", environment)
     try:

@@ -40,9 +40,8 @@ FURTHER: Final = (
     Workload("misc", "SchedulingWithMixedChurn", "1000Nodes"),
     Workload("misc", "Unschedulable", "500Nodes/10Init/1kPods"),
     Workload("affinity", "SchedulingNodeAffinity", "500Nodes"),
-    Workload(
-        "affinity", "SchedulingPodAntiAffinity", "5000Nodes"
-    ),  # with 500, 400 pods are over before a second is sampled
+    # with 500 nodes, 400 pods are over before a second is sampled
+    Workload("affinity", "SchedulingPodAntiAffinity", "5000Nodes"),
     Workload("topology_spreading", "TopologySpreading", "500Nodes"),
 )
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -13,6 +12,7 @@ from typing import Final
 import yaml
 
 from extender.scheduler_config import scheduler_configuration
+from perf.extender_command import command
 from perf.throughput.arms import Arm
 from perf.throughput.workload import NAMESPACE, RESIDENTS, Cluster, Manifest
 from sandbox.control_plane import ControlPlane, SandboxSettings
@@ -54,7 +54,8 @@ def extender_of(plane: ControlPlane, arm: Arm) -> Iterator[str]:
         yield ""
         return
     port, metrics = plane.port(EXTENDER), plane.port(f"{EXTENDER}-metrics")
-    process = plane.start_process(EXTENDER, _argv(plane, arm, port, metrics), {"PYTHONPATH": str(_ROOT)})
+    argv = command(plane.kubeconfig, (port, metrics), arm.channel, flags=arm.flags, trivial=arm.trivial)
+    process = plane.start_process(EXTENDER, argv, {"PYTHONPATH": str(_ROOT)})
     context = plane.pki.ssl_context()
     try:
         ready = partial(healthy, f"http://127.0.0.1:{metrics}/readyz", context)
@@ -62,13 +63,6 @@ def extender_of(plane: ControlPlane, arm: Arm) -> Iterator[str]:
         yield f"http://127.0.0.1:{port}"
     finally:
         plane.stop_component(EXTENDER)
-
-
-def _argv(plane: ControlPlane, arm: Arm, port: int, metrics: int) -> list[str]:
-    if arm.trivial:
-        return [sys.executable, "-m", "perf.trivial_extender", str(port), str(metrics)]
-    argv = [sys.executable, "-m", "extender", f"--kubeconfig={plane.kubeconfig}", f"--port={port}"]
-    return [*argv, f"--metrics-port={metrics}", f"--channel={arm.channel}", *arm.flags]
 
 
 @contextmanager

@@ -80,9 +80,7 @@ def extract(
     throttled, periods = _by_labels(readings.throttled), _by_labels(readings.periods)
     for labels, counted in _by_labels(readings.cpu).items():
         times = measured_at.get(labels, {})
-        evaluated: dict[float, float] = {}
-        for at in sorted(counted.keys() & times.keys()):
-            evaluated.setdefault(times[at], at)
+        evaluated = _evaluated(counted, times)
         of_throttled, of_periods = throttled.get(labels, {}), periods.get(labels, {})
         points = {
             t_s: Reading(t_s, counted[at], of_throttled.get(at, math.nan), of_periods.get(at, math.nan))
@@ -112,6 +110,14 @@ def extract(
             )
     found.samples.sort(key=lambda sample: sample.t_s)
     return found
+
+
+def _evaluated(counted: _Points, times: _Points) -> dict[float, float]:
+    """By the time of each reading, when it was first given as an answer."""
+    first: dict[float, float] = {}
+    for at in sorted(counted.keys() & times.keys()):
+        first.setdefault(times[at], at)
+    return first
 
 
 def _steps(
