@@ -22,6 +22,7 @@ from extender.deciding.node_ledger import NodeLedger
 from extender.deciding.outcomes import Outcome
 from extender.deciding.reservations import Reservations
 from extender.deciding.slots import SlotLedger
+from extender.feeding.autoscaler import Autoscaler
 from extender.feeding.feed import ClassFeed, NamespaceFeed, NodeFeed, PodFeed, give_up_overdue
 from extender.feeding.owner_watch import owner_watches
 from extender.feeding.polling import Poll
@@ -60,6 +61,7 @@ _PACE_SECONDS: Final = 0.02
 """How long events of pods may wait to be taken together: until then reservations stand for what they would say, and taking each by itself
 would hold up requests (three events a pod) and wake the planner for each.
 """
+_AUTOSCALER_SECONDS: Final = 60.0
 _GROUPS_SECONDS: Final = 15.0
 """Between two readings of PodGroups: few, and written before their pods."""
 
@@ -87,7 +89,7 @@ class ExtenderService:
         self._cache = Cache()
         self._reservations = Reservations(time.monotonic, settings.reservation_ttl)
         ledger = SlotLedger(self._reservations)
-        nodes = NodeLedger()
+        nodes = self._ledger = NodeLedger()
         self._planner = planner(self._cache.events)
         interner = SignatureInterner()
         held = HeldPods()
@@ -130,7 +132,10 @@ class ExtenderService:
         """What is read again and again."""
         forward, settings = self._planner.send, self._settings
         self._groups = Poll(pod_group_source(api, self._cache, forward), _GROUPS_SECONDS, self._metrics.polled)
+        self._autoscaler = Autoscaler(api, self._cache, settings.empty_gpu_nodes)
         self._polls = [self._groups]
+        if settings.empty_gpu_nodes == "auto":
+            self._polls.append(Poll(self._autoscaler.source, _AUTOSCALER_SECONDS, self._metrics.polled))
         if settings.load_interval > 0:
             loads = NodeLoads(api, self._cache, forward, pressure=settings.pressure)
             self._polls.append(Poll(loads.source, settings.load_interval, self._metrics.polled))
@@ -251,6 +256,7 @@ class ExtenderService:
         while True:
             give_up_overdue(self._cache, self._planner.send)
             self._decider.view()
+            self._ledger.renew(stay=self._autoscaler.empty_nodes_stay)
             self._metrics.reservations.set(len(self._reservations))
             self._metrics.reservations_expired.inc(self._reservations.expired - seen)
             seen = self._reservations.expired

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from extender.deciding.narrowing import Breadth
 from extender.deciding.reservations import TTL_SECONDS
+from extender.feeding.autoscaler import EmptyNodes
 from extender.moves.rescuing import Mode as RescueMode
 from extender.scheduler_config import DEFAULT_CHANNEL, Channel
 from extender.scoring import DEFAULT_STRATEGY, strategy_named
@@ -67,6 +68,11 @@ class ExtenderSettings:
     pressure: bool = setting(
         default=False,
         doc="Whether kubelets are asked for CPU pressure through the API server; needs get on nodes/proxy.",
+    )
+    empty_gpu_nodes: EmptyNodes = setting(
+        "auto",
+        "Whether nodes with GPUs stay when they are empty: stay, go, or auto, which looks for cluster-autoscaler and Karpenter. "
+        "Where they stay, empty ones are used to keep GPUs usable; where they go, nodes in use always come first.",
     )
     nominate: bool = setting(
         default=False,

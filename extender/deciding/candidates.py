@@ -9,6 +9,7 @@ from typing import Final
 import msgspec
 
 from extender.cluster.snapshot import NodeInfo, Snapshot
+from extender.deciding.gpu_fragments import Fragments
 from extender.deciding.latency import UNFEELING, Sensitivity, Terms, at_limit, latency_terms, sensitivity
 from extender.deciding.node_ledger import NodeLedger
 from extender.deciding.reservations import Reservations
@@ -59,6 +60,8 @@ class Option(msgspec.Struct, frozen=True):
     """Expected hundredths of a second for which the pod alone keeps the node in use; 0 where nothing is known."""
     expected: bool = False
     """Whether the value is an expected cost (`extender.scoring.expected_cost`)."""
+    fragments: Fragments | None = None
+    """What the pod does to the node's GPUs, where that is weighed."""
 
 
 class PlannedNodes(msgspec.Struct, frozen=True):
@@ -92,7 +95,10 @@ _COMPARED: Final = 3
 
 
 def planned(pod: Pod, offered: Collection[str], view: View, limit: int) -> PlannedNodes:
-    """The first `limit` nodes, in the plan's order, that have a slot left, are offered and have room."""
+    """The first `limit` nodes, in the plan's order, that have a slot left, are offered and have room.
+
+    Where GPU fragments are weighed only a gang keeps to its slots: plans do not weigh them, so the walk says better where others go.
+    """
     if pod.signature not in view.plan.slots:
         return NO_SLOTS
     asked = dict(pod.signature.requests)
@@ -100,6 +106,8 @@ def planned(pod: Pod, offered: Collection[str], view: View, limit: int) -> Plann
     options: list[Option] = []
     not_offered = stale = 0
     for name in view.ledger.nodes(pod.signature, besides=pod.uid):
+        if pod.signature.gang is None and view.nodes is not None and view.nodes.fragments_on(asked, name) is not None:
+            continue
         if name not in offered:
             not_offered += 1
             continue
@@ -182,10 +190,13 @@ def evaluate(
     price = info.node.price_micro_usd_per_hour
     terms = latency_terms(feeling, asked, used, info.node, view.snapshot)
     latency = sum(points for _, points in terms) * feeling.weight_percent // 100
+    fragments = view.nodes.fragments_on(asked, name) if view.nodes is not None else None
+    paid = occupied or (fragments is not None and fragments.stays)
+    charged = None if fragments is None else fragments.charged_cs
     value = view.strategy(
-        Candidate(asked, used, info.node.allocatable, price, occupied, latency, name in view.drain, added_cs)
+        Candidate(asked, used, info.node.allocatable, price, paid, latency, name in view.drain, added_cs, charged)
     )
-    return Option(name, planned, occupied, value, price, terms, added_cs, view.nodes is not None)
+    return Option(name, planned, occupied, value, price, terms, added_cs, view.nodes is not None, fragments)
 
 
 def fits(asked: Amounts, used: Amounts, allocatable: Amounts) -> bool:

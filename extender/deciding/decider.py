@@ -148,7 +148,7 @@ class Decider:
             changed = {name: snapshot.nodes.get(name) for name in sorted(self._cache.changed_nodes())}
             nodes.update(changed, {name: info is not None and is_occupied(info) for name, info in changed.items()})
             for name in self._reservations.changed_nodes():
-                nodes.hold(name, self._reservations.used(name))
+                nodes.hold(name, self._reservations.used(name), self._reservations.pods(name))
             nodes.use(self._values())
         return View(
             snapshot, self._ledger, self._reservations, order, self._strategy, self._classes, nodes, self._drain

@@ -7,14 +7,16 @@ planner itself does, so that the second pod of a burst finds the node that the f
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Final
 
 import numpy as np
 
 from extender.cluster.snapshot import NodeInfo
-from extender.deciding.node_table import Ints, NodeTable
+from extender.deciding.gpu_fragments import Fragments, GpuFragments
+from extender.deciding.node_table import Ints, Mask, NodeTable
 from extender.deciding.shortlist import Shortlist, Value
+from extender.fragments.charge import HORIZON_CS
 from extender.lifetimes.kin import keeps_nodes_in_use, path_of
 from extender.lifetimes.node_curves import NodeCurves
 from extender.lifetimes.node_values import NodeValues
@@ -51,6 +53,7 @@ class NodeLedger:
 
     def __init__(self, remembered: int = REMEMBERED) -> None:
         self.table = NodeTable(self._row_freed)
+        self.fragments = GpuFragments(self._cpu_and_memory, lambda: self.table.price)
         self._published: NodeValues | None = None
         self._curves: NodeCurves | None = None
         self._expectations: Expectations | None = None
@@ -70,7 +73,18 @@ class NodeLedger:
             row = self.table.rows[name]
             if not occupied[name] and self._curves is not None:
                 self._curves.clear(row)
+            self.fragments.put(row, info)
             self._row_changed(row)
+
+    def renew(self, *, stay: bool) -> None:
+        """Bring what is learned of GPU fragments up to date; not for requests.
+
+        Args:
+            stay: whether nodes with GPUs stay when they are empty.
+        """
+        if self.fragments.renew() or stay != self.fragments.stay:
+            self.fragments.stay = stay
+            self._shortlists.clear()
 
     def use(self, values: NodeValues | None) -> None:
         """Value by this publication from now on; placements after its generation are added."""
@@ -124,11 +138,11 @@ class NodeLedger:
     def _walk(self, pod: Pod, asked: Amounts, offered: Collection[str], drain: Collection[str]) -> Iterator[Valued]:
         table = self.table
         rows = self._offered(table.fitting(asked), offered)
-        occupied = table.occupied[rows]
-        for tier, surcharge in self._tiers(rows[occupied], drain):
+        paid = self._paid(asked, rows)
+        for tier, surcharge in self._tiers(rows[paid], drain):
             added = self._added(pod, tier)
             yield from self._by_cost(tier, added, self._costs_in_use(asked, tier, added) + surcharge)
-        empty = rows[~occupied]
+        empty = rows[~paid]
         if len(empty):
             yield from self._by_cost(empty, np.zeros(len(empty), np.int64), self._costs_of_opening(asked, empty))
 
@@ -149,10 +163,10 @@ class NodeLedger:
 
     def _made(self, pod: Pod, asked: Amounts, drain: Collection[str]) -> Shortlist:
         rows = self.table.fitting(asked)
-        occupied = self.table.occupied[rows]
-        pieces = [(rows[~occupied], np.zeros(np.count_nonzero(~occupied), np.int64))]
+        paid = self._paid(asked, rows)
+        pieces = [(rows[~paid], np.zeros(np.count_nonzero(~paid), np.int64))]
         costs = [self._costs_of_opening(asked, pieces[0][0])]
-        for tier, surcharge in self._tiers(rows[occupied], drain):
+        for tier, surcharge in self._tiers(rows[paid], drain):
             added = self._added(pod, tier)
             pieces.append((tier, added))
             costs.append(self._costs_in_use(asked, tier, added) + surcharge)
@@ -165,23 +179,31 @@ class NodeLedger:
         table = self.table
         if not table.fits(asked, row):
             return None
-        occupied = bool(table.occupied[row])
-        added = int(self._added(pod, np.array([row]))[0]) if occupied and self._curves is not None else 0
+        fragments = self.fragments.on(asked, row)
+        paid = bool(table.occupied[row]) or (fragments is not None and fragments.stays)
+        added = int(self._added(pod, np.array([row]))[0]) if paid else 0
         capacity, used = table.cpu_and_memory(row)
-        starved = occupied and table.names[row] in drain
-        price = int(table.price[row])
-        return -expected_cost(Candidate(asked, used, capacity, price, occupied, 0, starved, added)), added
+        starved = paid and table.names[row] in drain
+        charged = None if fragments is None else fragments.charged_cs
+        candidate = Candidate(asked, used, capacity, int(table.price[row]), paid, 0, starved, added, charged)
+        return -expected_cost(candidate), added
 
     def _row_changed(self, row: int) -> None:
         for shortlist in self._shortlists:
             shortlist.changed(row)
 
-    def hold(self, name: str, amounts: Amounts) -> None:
-        """What is held on the node for pods that were answered for and are not seen there yet is exactly this."""
+    def hold(self, name: str, amounts: Amounts, held: Sequence[PodSignature] = ()) -> None:
+        """What is held on the node for pods that were answered for and are not seen there yet is exactly this: a sum, and the pods."""
         self.table.hold(name, amounts)
         row = self.table.rows.get(name)
         if row is not None:
+            self.fragments.hold(row, held)
             self._row_changed(row)
+
+    def fragments_on(self, asked: Amounts, node: str) -> Fragments | None:
+        """What a pod with these requests does to the node's GPUs; None where that is not weighed."""
+        row = self.table.rows.get(node)
+        return None if row is None else self.fragments.on(asked, row)
 
     def _tiers(self, rows: Ints, drain: Collection[str]) -> Iterator[tuple[Ints, int]]:
         """Nodes in use, those to run empty apart, and what these cost more."""
@@ -223,7 +245,13 @@ class NodeLedger:
 
     def _added(self, pod: Pod, rows: Ints) -> Ints:
         if self._curves is None or self._expectations is None:
-            return np.zeros(len(rows), np.int64)
+            added = np.zeros(len(rows), np.int64)
+            weighed = self.fragments.weighed(rows)
+            if (
+                weighed is not None
+            ):  # empty nodes among them may count as paid for; while no pod has ended, all are expected to stay
+                added[weighed & ~self.table.occupied[rows]] = HORIZON_CS
+            return added
         path = path_of(pod.signature, pod.uid)
         ends_in = float(pod.ends_s - pod.created_s) if pod.ends_s else None
         return hundredths(self._curves.seconds_added(path[-1], self._expectations.curve(path, ends_in=ends_in), rows))
@@ -231,8 +259,20 @@ class NodeLedger:
     def _costs_in_use(self, asked: Amounts, rows: Ints, added: Ints) -> Ints:
         table = self.table
         cpu_left, memory_left = (table.free(r, rows) - asked.get(r, 0) for r in ("cpu", "memory"))
-        free = free_times(cpu_left, table.allocatable("cpu", rows), memory_left, table.allocatable("memory", rows))
-        return costs_in_use(table.price[rows], added, free)
+        unused = free_times(cpu_left, table.allocatable("cpu", rows), memory_left, table.allocatable("memory", rows))
+        weighed = self.fragments.weighed(rows)
+        if weighed is not None:
+            unused[weighed] = self.fragments.charged_cs(asked, rows[weighed])
+        return costs_in_use(table.price[rows], added, unused)
+
+    def _paid(self, asked: Amounts, rows: Ints) -> Mask:
+        """Nodes that are paid for anyway: those in use, and for pods that ask for GPUs those with GPUs that stay."""
+        occupied: Mask = self.table.occupied[rows]
+        staying = self.fragments.staying(asked, rows)
+        return occupied if staying is None else occupied | staying
+
+    def _cpu_and_memory(self, rows: Ints) -> tuple[Ints, Ints]:
+        return self.table.free("cpu", rows), self.table.free("memory", rows)
 
     def _costs_of_opening(self, asked: Amounts, rows: Ints) -> Ints:
         table = self.table
@@ -253,5 +293,6 @@ class NodeLedger:
 
     def _row_freed(self, row: int) -> None:
         self._row_changed(row)
+        self.fragments.drop(row)
         if self._curves is not None:
             self._curves.clear(row)

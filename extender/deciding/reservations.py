@@ -89,6 +89,10 @@ class Reservations:
             return _NOTHING
         return {**total, **{r: total[r] - amount for r, amount in own.signature.requests}}
 
+    def pods(self, node: str) -> tuple[PodSignature, ...]:
+        """For whom room is held on the node."""
+        return tuple(reservation.signature for reservation in self._by_node.get(node, {}).values())
+
     def changed_nodes(self) -> set[str]:
         """Nodes on which what is held has changed since the last call."""
         changed, self._changed = self._changed, set()

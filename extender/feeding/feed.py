@@ -14,7 +14,7 @@ from stowplan.kube.codec import ObjectKey
 from stowplan.kube.projection import Namespace, PodOwner
 from stowplan.model.builtin_classes import BUILTIN_CLASSES
 from stowplan.model.node import Node
-from stowplan.model.pod import Pod, PodSignature
+from stowplan.model.pod import Pod
 from stowplan.model.workload_class import WorkloadClass
 
 Forward = Callable[..., object]
@@ -168,6 +168,7 @@ class PodFeed:
         if self._listed:
             self.upsert(item)
         else:
+            self._note(item, self._cache.pod(item.uid))
             self._cache.upsert_pod(item)
             self._held.upsert(item)
 
@@ -183,7 +184,8 @@ class PodFeed:
 
     def upsert(self, item: Pod) -> None:
         """The pod is new or has changed. On a node, or finished, it needs no reservation any more."""
-        binding, signature = self._is_binding(item), self._waiting(item)
+        known = self._cache.pod(item.uid)
+        self._note(item, known)
         before = self._cache.generation
         self._cache.upsert_pod(item)
         if self._cache.generation == before:
@@ -192,7 +194,9 @@ class PodFeed:
         self._forward("upsert_pod", item)
         if item.node_name or item.finished:
             self._reservations.release(item.uid)
-        if binding:
+        if item.node_name and not item.finished and (known is None or not known.node_name):
+            # slots are kept by the signature that the pod had while it waited: admission may change labels at binding
+            signature = item.signature if known is None else known.signature
             self._ledger.bound(signature, item.node_name, self._cache.generation)
             self._nodes.placed(item.uid, item.signature, item.node_name, self._cache.generation)
 
@@ -206,11 +210,7 @@ class PodFeed:
         self._reservations.release(uid)
         self._forward("delete_pod", uid)
 
-    def _is_binding(self, pod: Pod) -> bool:
-        known = self._cache.pod(pod.uid)
-        return bool(pod.node_name) and not pod.finished and (known is None or not known.node_name)
-
-    def _waiting(self, pod: Pod) -> PodSignature:
-        """The signature that the pod had while it waited, which slots are kept by: admission may change labels at binding."""
-        known = self._cache.pod(pod.uid)
-        return pod.signature if known is None else known.signature
+    def _note(self, pod: Pod, known: Pod | None) -> None:
+        """Count a pod that is seen for the first time to the mix of those that come."""
+        if known is None and not pod.finished:
+            self._nodes.fragments.see(pod.signature)

@@ -2,8 +2,10 @@
 
 Time added: for how long the pod is expected to keep the node in use after all others there have left, at the node's price. Fit: the
 share of the node that stays free, as if it were paid for `FIT_CS` more; the larger free share of CPU and memory counts three quarters, as
-what is free of one alone is stranded. A node in use always comes before one that would have to be opened. Latency, weighed against money by
-the class, is a share of the price like what stays free; the arrays leave it out, and the best few are compared one by one.
+what is free of one alone is stranded. On nodes with GPUs, once it is known which pods ask for them, what counts in its place is the GPU
+that becomes unusable for those that come (`extender.fragments.charge`). A node in use comes before one that would have to be opened.
+Latency, weighed against money by the class, is a share of the price like what stays free; the arrays leave it out, and the best few are
+compared one by one.
 
 The same integers in two forms: one candidate, and arrays over nodes. Shares are quotients of doubles, which both forms round alike, because
 dividing thousands of large integers takes most of a request's time.
@@ -22,10 +24,10 @@ Ints = NDArray[np.int64]
 
 FIT_CS: Final = 180_000
 """Half an hour in hundredths of a second: for how long capacity that stays free on the chosen node is charged, the weight of best fit."""
-STARVING: Final = 1 << 52
+STARVING: Final = 1 << 60
 """Above any cost: nodes of the drain set come after all others in use."""
-OPENING: Final = 1 << 53
-"""Above that, and still exact in a double."""
+OPENING: Final = 1 << 61
+"""Above that, with room below the largest integer of 64 bits."""
 EXPECTED_FILL_PERCENT: Final = 85
 """How full a newly opened node is expected to become; see `extender.scoring.price_weighted_best_fit`."""
 CS: Final = 100
@@ -37,13 +39,17 @@ def expected_cost(candidate: Candidate) -> int:
     price = candidate.price_micro_usd_per_hour
     if not candidate.occupied:
         return -OPENING - price * (_opening_share(asked_share(candidate)) + candidate.latency)
-    times = [_free_cs(candidate, resource) for resource in ("cpu", "memory") if candidate.allocatable.get(resource)]
-    free_cs = (3 * max(times) + min(times)) // 4 if times else FIT_CS
-    cost = price * (candidate.added_cs + free_cs + candidate.latency * FIT_CS // SCALE)
+    unused_cs = _free_cs(candidate) if candidate.fragment_cs is None else candidate.fragment_cs
+    cost = price * (candidate.added_cs + unused_cs + candidate.latency * FIT_CS // SCALE)
     return -cost - STARVING if candidate.starved else -cost
 
 
-def _free_cs(candidate: Candidate, resource: str) -> int:
+def _free_cs(candidate: Candidate) -> int:
+    times = [_free_cs_of(candidate, resource) for resource in ("cpu", "memory") if candidate.allocatable.get(resource)]
+    return (3 * max(times) + min(times)) // 4 if times else FIT_CS
+
+
+def _free_cs_of(candidate: Candidate, resource: str) -> int:
     capacity = candidate.allocatable[resource]
     left = capacity - candidate.used.get(resource, 0) - candidate.asked.get(resource, 0)
     return int(max(0, left) / capacity * FIT_CS)
@@ -58,15 +64,15 @@ def hundredths(seconds: NDArray[np.float64]) -> Ints:
     return np.rint(seconds * CS).astype(np.int64)
 
 
-def costs_in_use(price: Ints, added_cs: Ints, free_cs: Ints) -> Ints:
+def costs_in_use(price: Ints, added_cs: Ints, unused_cs: Ints) -> Ints:
     """The cost on nodes in use.
 
     Args:
         price: micro-dollars an hour.
         added_cs: for how much longer each is expected to be in use.
-        free_cs: of `free_times`.
+        unused_cs: of `free_times`, or of `extender.fragments.charge`.
     """
-    costs: Ints = price * (added_cs + free_cs)
+    costs: Ints = price * (added_cs + unused_cs)
     return costs
 
 

@@ -22,13 +22,15 @@ class Candidate(msgspec.Struct, frozen=True):
     allocatable: Amounts
     price_micro_usd_per_hour: int
     occupied: bool
-    """Whether pods other than DaemonSets' stand there: such a node is paid for anyway, an empty one could go away."""
+    """Whether it is paid for anyway: pods other than DaemonSets' stand there, or an empty one would not go away."""
     latency: int = 0
     """What the node costs the pod in latency, as thousandths of the node's price: points times the class's weight against money."""
     starved: bool = False
     """Whether the node is in the drain set: it is to run empty, so others in use come first."""
     added_cs: int = 0
     """Expected hundredths of a second for which the node would be in use for this pod alone; 0 where nothing is known."""
+    fragment_cs: int | None = None
+    """Hundredths of a second charged for GPU that becomes unusable, in place of CPU and memory that stay free; None where these count."""
 
 
 Strategy = Callable[[Candidate], int]

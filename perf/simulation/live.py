@@ -31,19 +31,20 @@ from extender.settings import ExtenderSettings
 from simulator.cluster import Cluster, Ints
 from simulator.policies.policy import Policy, Scores
 from simulator.policies.stowplan import owner_of
-from simulator.trace import PodRow, Trace
+from simulator.trace import GPU_SCALE, NodeRow, PodRow, PodShape, Trace
 from stowplan.kube.codec import ObjectKey
 from stowplan.kube.projection import SignatureInterner, project_pod
 from stowplan.model.keys import SCHEDULER_NAME
 from stowplan.model.node import Node
 
 _HEADER_BYTES: Final = 4
+_MODEL: Final = "nvidia.com/gpu.product"
 _LONG_ENOUGH_S: Final = 10.0
 """After the last event a plan is due."""
 
 
 class LiveExtender(Policy):
-    """See the module. For traces without GPUs; every pod has to arrive by itself or with others of its owner.
+    """See the module. Every pod has to arrive by itself or with others of its owner. For traces without GPUs; see `LiveGpus`.
 
     Args:
         epoch_s: Unix time of the trace's zero; Kubernetes takes a creation time of 0 for none.
@@ -71,6 +72,7 @@ class LiveExtender(Policy):
         del seed
         reservations = Reservations(lambda: self._now)
         ledger, nodes, cache = SlotLedger(reservations), NodeLedger(), Cache()
+        self._stay, self._ledger = not trace.elastic, nodes
         self._loop = PlannerLoop(self._receive, lambda: self._steady, self._make_plan, Lives(self._time, self._time))
         self._node_feed = NodeFeed(cache, self._forward)
         self._pod_feed = PodFeed(cache, reservations, ledger, self._forward, nodes)
@@ -95,6 +97,7 @@ class LiveExtender(Policy):
         """One for the node that the extender narrows to, zero for the others."""
         del cluster
         self._advance(now)
+        self._ledger.renew(stay=self._stay)
         names = [self._names[slot] for slot in nodes.tolist()]
         raw = msgspec.Raw(json.dumps(self._manifest(pod, "")).encode())
         kept = names if len(names) == 1 else self._decider.filter(ExtenderArgs(raw, names))
@@ -131,13 +134,22 @@ class LiveExtender(Policy):
         self._opened += 1
         row = cluster.types[cluster.kind[slot]]
         name = self._names[slot] = f"node-{self._opened:06d}"
-        allocatable = {"cpu": row.cpu_millicores, "memory": row.memory_bytes, "pods": row.max_pods}
-        self._node_feed.upsert(Node(name, allocatable, price_micro_usd_per_hour=row.price_micro_usd_per_hour))
+        allocatable = {
+            "cpu": row.cpu_millicores,
+            "memory": row.memory_bytes,
+            "pods": row.max_pods,
+            **self._devices(row),
+        }
+        labels = {_MODEL: row.gpu_model} if row.gpu_model else {}
+        self._node_feed.upsert(Node(name, allocatable, labels, price_micro_usd_per_hour=row.price_micro_usd_per_hour))
         self._decider.view()
 
     def _manifest(self, pod: PodRow, node: str) -> dict[str, Any]:
         """The pod as the API server would send it; the owner is a StatefulSet of the trace's owner's name."""
-        requests = {"cpu": f"{pod.shape.cpu_millicores}m", "memory": str(pod.shape.memory_bytes)}
+        shape = pod.shape
+        requests = {"cpu": f"{shape.cpu_millicores}m", "memory": str(shape.memory_bytes), **self._asked(shape)}
+        models = [{"key": _MODEL, "operator": "In", "values": list(shape.gpu_models)}] if shape.gpu_models else []
+        required = {"nodeSelectorTerms": [{"matchExpressions": models}]}
         owner = [{"kind": "StatefulSet", "name": pod.owner, "uid": pod.owner, "controller": True}] if pod.owner else []
         created = np.datetime64(self._epoch_s + pod.arrival_s, "s")
         return {
@@ -148,8 +160,19 @@ class LiveExtender(Policy):
             "spec": {
                 "schedulerName": SCHEDULER_NAME, "nodeName": node,
                 "containers": [{"name": "app", "resources": {"requests": requests}}],
+                **({"affinity": {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": required}}} if models else {}),
             },
         }  # fmt: skip
+
+    def _devices(self, row: NodeRow) -> dict[str, int]:
+        """GPUs that a node shows."""
+        del row
+        return {}
+
+    def _asked(self, shape: PodShape) -> dict[str, str]:
+        """GPUs that a pod asks for."""
+        del shape
+        return {}
 
     def _forward(self, method: str, *arguments: object) -> None:
         self._loop.receive(Events(((method, arguments),)))
@@ -167,6 +190,36 @@ class LiveExtender(Policy):
     @staticmethod
     def _make_plan(*_: object, **__: object) -> Plan:
         return EMPTY_PLAN
+
+
+class LiveGpus(LiveExtender):
+    """The same for pods that ask for GPUs and never leave; those that wait are seen before they are asked about.
+
+    Args:
+        shared: whether nodes show the memory of their devices (gpushare) and pods ask for a share of one; else devices are whole.
+    """
+
+    def __init__(self, *, shared: bool) -> None:
+        super().__init__()
+        self._shared = shared
+
+    def arrived(self, pod: PodRow, now: int) -> None:
+        """The watch shows the pod waiting."""
+        self._advance(now)
+        self._pod_feed.upsert(project_pod(json.dumps(self._manifest(pod, "")).encode(), self._interner))
+
+    def _devices(self, row: NodeRow) -> dict[str, int]:
+        if not row.gpu_count:
+            return {}
+        shown = {"aliyun.com/gpu-count": row.gpu_count, "aliyun.com/gpu-mem": row.gpu_count * GPU_SCALE}
+        return shown if self._shared else {"nvidia.com/gpu": row.gpu_count}
+
+    def _asked(self, shape: PodShape) -> dict[str, str]:
+        if not shape.gpu_count:
+            return {}
+        if self._shared:
+            return {"aliyun.com/gpu-mem": str(shape.gpu_total)}
+        return {"nvidia.com/gpu": str(shape.gpu_count)}
 
 
 class LiveBatches(LiveExtender):

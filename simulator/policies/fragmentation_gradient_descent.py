@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
 from typing import Final
 
-from extender.scoring.fragmentation import Demand, PodMix, gradient_fragments
 from simulator.cluster import Cluster, Ints
-from simulator.policies.gpu_fragments import best_device, growth
+from simulator.policies.gradient_fragments import PodMix, best_device, growth
 from simulator.policies.policy import Policy, Scores, free_share
 from simulator.trace import GPU_SCALE, PodRow, PodShape, Trace
 
@@ -22,8 +20,7 @@ class FragmentationGradientDescent(Policy):
     def start(self, cluster: Cluster, trace: Trace, seed: int) -> None:
         """Take the mix from the trace."""
         del seed
-        counts: Mapping[Demand, int] = Counter(pod.shape for pod in trace.pods)
-        self._mix = PodMix.of(counts, cluster.models)
+        self._mix = PodMix.of(Counter(pod.shape for pod in trace.pods), cluster.models)
 
     def scores(self, cluster: Cluster, pod: PodRow, nodes: Ints, now: int) -> Scores:
         """Minus the growth of fragmentation; ties to the node with the least free GPU (CPU where no pod asks for GPUs)."""
@@ -31,10 +28,10 @@ class FragmentationGradientDescent(Policy):
         if self._mix is None or not cluster.devices:
             return -free_share(cluster.cpu, cluster.cpu_capacity, pod.shape.cpu_millicores, nodes)
         tie = _TIE * free_share(cluster.gpu_left, cluster.gpu_capacity, 0, nodes)
-        return -growth(gradient_fragments, self._mix, cluster, pod.shape, nodes) - tie
+        return -growth(self._mix, cluster, pod.shape, nodes) - tie
 
     def device(self, cluster: Cluster, shape: PodShape, slot: int) -> int | None:
         """The device where fragmentation grows least."""
         if self._mix is None or not 0 < shape.gpu_milli < GPU_SCALE:
             return None
-        return best_device(gradient_fragments, self._mix, cluster, shape, slot)
+        return best_device(self._mix, cluster, shape, slot)

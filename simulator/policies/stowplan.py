@@ -2,53 +2,48 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Hashable, Sequence
 from typing import Final
 
 import numpy as np
 
+from extender.fragments.charge import charged_cs
 from extender.lifetimes.occupancy import Occupancy
 from extender.lifetimes.standing import Floats
-from extender.lifetimes.survival import EDGES
 from extender.scoring.expected_cost import (
+    OPENING,
     asked_shares_of,
     costs_in_use,
     costs_of_opening,
     free_times,
     hundredths,
 )
-from extender.scoring.fragmentation import Demand, PodMix, unusable
 from simulator.cluster import Cluster, Ints
-from simulator.policies.gpu_fragments import KeptGrowth, best_device
+from simulator.policies.gpu_fragments import GpuFragments
 from simulator.policies.policy import Policy, Scores
-from simulator.trace import GPU_SCALE, PodRow, PodShape, Trace
+from simulator.trace import PodRow, PodShape, Trace
 
-_FIRST_MIX: Final = 32
-"""The mix of shapes is taken after so many pods, and again whenever that number has doubled."""
-_FRAGMENT_WEIGHT: Final = 200.0
-"""How much dearer a GPU that becomes unusable is than one that is only switched on: a cluster that runs full pays for fragments
-with pods that find no node. The weight makes the time added a tie-break on nodes with GPUs; chosen on seeds that are not judged."""
+_OPENING: Final = float(1 << 53), float(1 << 60)
+"""Where the scores of empty nodes begin, without and with GPUs in the cluster: scores are doubles, and up to there they are exact."""
 _HOUR: Final = 3600
 
 
 class Stowplan(Policy):
-    """The sum of three expectations. The live extender (`extender.scoring.expected_cost`) has the first two only, whatever the node.
+    """The rule of the live extender (`extender.scoring.expected_cost`): the sum of three expectations.
 
     - Time added: for how long the pod keeps its node in use after the others there are gone (`Occupancy`), at the node's price.
     - Fit: what stays free of CPU and memory, at the node's price (nodes without GPUs).
-    - Fragmentation: free GPU that becomes unusable for the mix of pods seen so far, at the GPU's part of the node's price.
-    A node in use comes before an empty one, but for nodes with GPUs. All of it is learned from pods that came before; nothing is read
-    off the trace.
+    - Fragmentation: free GPU that becomes unusable for the mix of pods seen so far, at the GPU's part of the node's price
+      (`extender.fragments`).
+    A node in use comes before an empty one, but for pods that ask for GPUs on a fixed cluster: there empty nodes stay. All of it is
+    learned from pods that came before; nothing is read off the trace.
     """
 
     def __init__(self, occupancy: Occupancy | None = None) -> None:
         self._occupancy = occupancy or Occupancy()
         self._pods: dict[int, PodRow] = {}
-        self._counts: Counter[Demand] = Counter()
-        self._mix: PodMix | None = None
-        self._fragments: KeptGrowth | None = None
-        self._next_mix = _FIRST_MIX
+        self._fragments: GpuFragments | None = None
+        self._stay = False
 
     @property
     def static(self) -> bool:
@@ -57,50 +52,50 @@ class Stowplan(Policy):
 
     def start(self, cluster: Cluster, trace: Trace, seed: int) -> None:
         """Forget the last simulation."""
-        del trace, seed
-        self._cluster = cluster
+        del seed
+        self._fragments = GpuFragments(cluster) if cluster.devices else None
+        self._stay = not trace.elastic
 
     def arrived(self, pod: PodRow, now: int) -> None:
-        """Learn the mix and the batch sizes."""
-        self._counts[pod.shape] += 1
-        if self._counts.total() >= self._next_mix:
-            self._next_mix *= 2
-            self._mix = PodMix.of(self._counts, self._cluster.models)
-            self._fragments = None if self._mix is None else KeptGrowth(unusable, self._mix)
-            self.epoch += 1
+        """Learn the mix."""
         del now
+        if self._fragments is not None and self._fragments.arrived(pod.shape):
+            self.epoch += 1
 
     def scores(self, cluster: Cluster, pod: PodRow, nodes: Ints, now: int) -> Scores:
         """Minus the expected cost; see the class."""
         added = hundredths(self.seconds_added(pod, nodes, now))
-        costs = _without_gpus(cluster, pod.shape, nodes, added)
-        if self._fragments is None or not cluster.devices:
-            return -costs.astype(np.float64)
-        grown = self._fragments.growth(cluster, pod.shape, nodes) / np.maximum(cluster.gpu_capacity[nodes], 1)
-        fragments = cluster.price[nodes] * (added + _FRAGMENT_WEIGHT * 100 * EDGES[-1] * grown)
-        return -np.where(cluster.gpu_capacity[nodes] > 0, fragments, costs)
-
-    def device(self, cluster: Cluster, shape: PodShape, slot: int) -> int | None:
-        """The device where least becomes unusable."""
-        if self._mix is None or not 0 < shape.gpu_milli < GPU_SCALE:
-            return None
-        return best_device(unusable, self._mix, cluster, shape, slot)
+        keeps, costs = cluster.residents[nodes] > 0, _in_use(cluster, pod.shape, nodes, added)
+        if self._fragments is not None and self._fragments.known:
+            gpus, price = cluster.gpu_capacity[nodes] > 0, cluster.price[nodes]
+            charged = charged_cs(price, self._fragments.share(pod.shape, nodes), stay=self._stay)
+            costs = np.where(gpus, costs_in_use(price, added, charged), costs)
+            keeps |= gpus & (self._stay and pod.shape.gpu_count > 0)
+        scores = -costs.astype(np.float64)
+        if not keeps.all():
+            opening = _opening(cluster, pod.shape, nodes[~keeps]) - OPENING
+            scores[~keeps] = -(_OPENING[cluster.devices > 0] + opening)
+        return scores
 
     def placed(self, cluster: Cluster, pod: PodRow, slot: int, now: int) -> None:
         """Count the pod to its node."""
         del cluster
+        self._changed(slot)
         self._pods[pod.index] = pod
         self._occupancy.place(pod.index, self.path(pod), slot, now, pod.arrival_s)
 
     def departed(self, cluster: Cluster, pod: PodRow, slot: int, now: int) -> None:
         """Learn how long the pod stayed."""
-        del cluster, slot
+        del cluster
+        self._changed(slot)
         del self._pods[pod.index]
         self._occupancy.depart(pod.index, now)
 
     def moved(self, cluster: Cluster, pod: PodRow, source: int, target: int, now: int) -> None:
         """Count the pod to its new node."""
-        del cluster, source
+        del cluster
+        self._changed(source)
+        self._changed(target)
         self._occupancy.move(pod.index, self.path(pod), target, now)
 
     def hours_left(self, nodes: Ints, now: int) -> Floats:
@@ -123,19 +118,25 @@ class Stowplan(Policy):
         """What the pod's life is learned by: its shape, then its owner."""
         return (pod.shape, owner_of(pod))
 
+    def _changed(self, slot: int) -> None:
+        if self._fragments is not None:
+            self._fragments.changed(slot)
+
 
 def owner_of(pod: PodRow) -> tuple[str, str]:
     """Pods of one owner are expected to live alike; a pod without one is its own."""
     return (pod.namespace, pod.owner) if pod.owner else ("", str(pod.index))
 
 
-def _without_gpus(cluster: Cluster, shape: PodShape, nodes: Ints, added_cs: Ints) -> Ints:
-    """Time added and fit; for an empty node without GPUs the price of opening it."""
-    cpu, memory, price = cluster.cpu_capacity[nodes], cluster.memory_capacity[nodes], cluster.price[nodes]
+def _in_use(cluster: Cluster, shape: PodShape, nodes: Ints, added_cs: Ints) -> Ints:
+    """Time added and fit."""
     left = cluster.cpu[nodes] - shape.cpu_millicores, cluster.memory[nodes] - shape.memory_bytes
-    in_use = costs_in_use(price, added_cs, free_times(left[0], cpu, left[1], memory))
-    keeps = (cluster.residents[nodes] > 0) | (cluster.gpu_capacity[nodes] > 0)
-    if keeps.all():
-        return in_use
+    free = free_times(left[0], cluster.cpu_capacity[nodes], left[1], cluster.memory_capacity[nodes])
+    return costs_in_use(cluster.price[nodes], added_cs, free)
+
+
+def _opening(cluster: Cluster, shape: PodShape, nodes: Ints) -> Ints:
+    """The price of opening an empty node."""
+    cpu, memory = cluster.cpu_capacity[nodes], cluster.memory_capacity[nodes]
     asked = asked_shares_of(shape.cpu_millicores, cpu, shape.memory_bytes, memory)
-    return np.where(keeps, in_use, costs_of_opening(price, asked))
+    return costs_of_opening(cluster.price[nodes], asked)

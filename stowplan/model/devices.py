@@ -16,6 +16,24 @@ from stowplan.model.resources import Amounts
 SHARED: Final[Mapping[str, str]] = MappingProxyType({"aliyun.com/gpu-mem": "aliyun.com/gpu-count"})
 """Resource that is a share of a device -> resource that counts the devices."""
 
+WHOLE: Final = (
+    "nvidia.com/gpu",
+    "nvidia.com/mig-",
+    "amd.com/gpu",
+    "gpu.intel.com/i915",
+    "gpu.intel.com/xe",
+    "habana.ai/gaudi",
+    "google.com/tpu",
+    "aws.amazon.com/neuroncore",
+)
+"""How resources begin that vendors' device plugins count in whole devices or slices of them: NVIDIA (also `gpu.shared` and the products
+that a time-slicing or renaming configuration appends), AMD, Intel, Habana, Google, AWS."""
+
+
+def is_gpu(resource: str) -> bool:
+    """Whether a resource is GPUs (or accelerators alike), or a share of one."""
+    return resource in SHARED or resource.startswith(WHOLE)
+
 
 def devices_of(allocatable: Amounts, resource: str) -> tuple[int, int]:
     """How many devices of a shared resource a node has, and how much each holds; devices of one node are alike."""

@@ -23,3 +23,7 @@ LEAVING_TAINTS: Final = frozenset(
     }
 )
 """Taints with which a node is on its way out already: that is theirs to finish."""
+AUTOSCALER_STATUS: Final = ("kube-system", "cluster-autoscaler-status")
+"""Namespace and name of the ConfigMap in which cluster-autoscaler writes its status, unless it is told otherwise."""
+NODE_POOL: Final = "karpenter.sh/nodepool"
+"""Label of the nodes that Karpenter makes and removes."""

@@ -1,0 +1,175 @@
+"""GPU fragments live: the mix as observed by the watch, and what a pod would make unusable on each node.
+
+The mix is renewed outside of requests (`renew`); a request values the nodes that changed since the last one of its kind.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+import numpy as np
+
+from extender.binpacking.eligibility import NodeFace, face, matches_node_affinity, names_nodes, selector_keys
+from extender.cluster.snapshot import NodeInfo
+from extender.deciding.device_table import DeviceTable, gpu_asked
+from extender.fragments.charge import charged_cs
+from extender.fragments.growth import Growth
+from extender.fragments.observed_mix import ObservedMix
+from extender.fragments.room import Demand, Floats, Ints, Mask, Room
+from extender.fragments.unusable import PodMix
+from stowplan.model.node import Node
+from stowplan.model.pod import PodSignature
+from stowplan.model.resources import Amounts
+from stowplan.model.selectors import untolerated
+
+_MILLI: Final = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """Pods that ask for the same and may stand on the same nodes."""
+
+    demand: Demand
+    where: tuple[object, ...]
+    signature: PodSignature = field(compare=False)
+    """Of one of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fragments:
+    """What a pod does to the GPUs of one node."""
+
+    charged_cs: int
+    """Time charged for it, in hundredths of a second."""
+    milli_gpus: int
+    """Thousandths of a GPU that become unusable for the pods that come; negative where some are of use again."""
+    stays: bool
+    """Whether the node is paid for anyway, also while it is empty."""
+
+
+class GpuFragments:
+    """Fed by whoever feeds the node table.
+
+    Args:
+        room: free CPU and memory of some rows of the node table.
+        price: of all rows, in micro-dollars an hour.
+    """
+
+    def __init__(self, room: Callable[[Ints], tuple[Ints, Ints]], price: Callable[[], Ints]) -> None:
+        self.stay = True
+        """Whether nodes with GPUs stay when they are empty: nothing in this cluster removes them."""
+        self._room_of, self._price = room, price
+        self._devices = DeviceTable()
+        self._mix: ObservedMix[Kind] = ObservedMix()
+        self._kinds: Sequence[Kind] = ()
+        self._growth: Growth | None = None
+        self._keys: frozenset[str] = frozenset()
+        self._faces: dict[NodeFace, int] = {}
+        self._accepts: Mask = np.zeros((0, 0), np.bool_)
+        self._face_of: Ints = np.zeros(0, np.int64)
+
+    def see(self, signature: PodSignature) -> None:
+        """A pod has come."""
+        asked = dict(signature.requests)
+        counts = gpu_asked(asked) and not names_nodes(signature)
+        self._mix.see(self._kind(signature, asked) if counts else None)
+
+    def put(self, row: int, info: NodeInfo) -> None:
+        """The node of a row is new or has changed."""
+        if self._devices.put(row, info) and self._growth is not None:
+            self._recognise(row, info.node)
+        self.changed(row)
+
+    def hold(self, row: int, held: Sequence[PodSignature]) -> None:
+        """Room is held on the node for exactly these pods."""
+        self._devices.hold(row, held)
+        self.changed(row)
+
+    def drop(self, row: int) -> None:
+        """The node of a row is gone."""
+        self._devices.hold(row, ())
+        self._devices.drop(row)
+        self.changed(row)
+
+    def changed(self, row: int) -> None:
+        """What is free on a node has changed."""
+        if self._growth is not None:
+            self._growth.changed(row)
+
+    def renew(self) -> bool:
+        """Take over what was seen, if there is enough that is new; whether values are others from now on.
+
+        Not for requests: it looks at all nodes with GPUs.
+        """
+        if not self._mix.due:
+            return False
+        seen = self._mix.renewed()
+        if not seen:
+            return False
+        self._kinds = [kind for kind, _ in seen]
+        self._keys = selector_keys(kind.signature for kind in self._kinds)
+        self._faces, self._accepts = {}, np.zeros((0, len(seen)), np.bool_)
+        self._growth = Growth(PodMix.of([(kind.demand, count) for kind, count in seen]), self._room)
+        for row, node in self._devices.nodes.items():
+            self._recognise(row, node)
+        return True
+
+    def weighed(self, rows: Ints) -> Mask | None:
+        """Which of some nodes are valued by fragments; None where none is."""
+        if self._growth is None or not self._devices.nodes:
+            return None
+        mask = self._devices.among(rows)
+        return mask if mask.any() else None
+
+    def staying(self, asked: Amounts, rows: Ints) -> Mask | None:
+        """Which of some nodes are paid for anyway for a pod that asks for GPUs; None where only those in use are."""
+        return self.weighed(rows) if self.stay and gpu_asked(asked) else None
+
+    def charged_cs(self, asked: Amounts, rows: Ints) -> Ints:
+        """For nodes that are weighed and take such a pod, the time charged for what it makes unusable."""
+        return charged_cs(self._price()[rows], self._share(asked, rows), stay=self.stay)
+
+    def on(self, asked: Amounts, row: int) -> Fragments | None:
+        """What such a pod does to one node; None where that is not weighed."""
+        rows = np.array([row])
+        if self.weighed(rows) is None:
+            return None
+        share = float(self._share(asked, rows)[0])
+        return Fragments(
+            int(self.charged_cs(asked, rows)[0]),
+            round(share * self._devices.milli_gpus(row)),
+            self.stay and bool(gpu_asked(asked)),
+        )
+
+    def _share(self, asked: Amounts, rows: Ints) -> Floats:
+        assert self._growth is not None  # noqa: S101 - `weighed` has said so
+        return self._growth.share(self._devices.demand(asked), rows)
+
+    def _kind(self, signature: PodSignature, asked: Amounts) -> Kind:
+        where = (signature.node_selector, signature.required_nodes, signature.tolerations)
+        return Kind(self._devices.demand(asked), where, signature)
+
+    def _room(self, rows: Ints) -> Room:
+        cpu, memory = self._room_of(rows)
+        return self._devices.room(rows, cpu, memory, self._accepts[self._face_of[rows]])
+
+    def _recognise(self, row: int, node: Node) -> None:
+        """Note which kinds the node of a row accepts; nodes with one face accept the same."""
+        seen = face(node, self._keys)
+        number = self._faces.get(seen)
+        if number is None:
+            number = self._faces[seen] = len(self._faces)
+            accepted = np.array([[_accepts(kind.signature, node) for kind in self._kinds]], np.bool_)
+            self._accepts = np.concatenate([self._accepts, accepted])
+        if row >= len(self._face_of):
+            self._face_of = np.resize(self._face_of, 2 * row + 1)
+        self._face_of[row] = number
+
+
+def _accepts(signature: PodSignature, node: Node) -> bool:
+    """Whether taints, selectors and required node affinity let the pod stand there."""
+    if untolerated(signature.tolerations, node.taints) is not None:
+        return False
+    return matches_node_affinity(signature, node.labels, node.name)
