@@ -257,6 +257,8 @@ class ExtenderService:
             give_up_overdue(self._cache, self._planner.send)
             self._decider.view()
             self._ledger.renew(stay=self._autoscaler.empty_nodes_stay)
+            for _ in self._ledger.fragments.prepare():
+                await asyncio.sleep(0)
             self._metrics.reservations.set(len(self._reservations))
             self._metrics.reservations_expired.inc(self._reservations.expired - seen)
             seen = self._reservations.expired

@@ -73,7 +73,8 @@ class DeviceTable:
 
     def room(self, rows: Ints, cpu: Ints, memory: Ints, accepts: Mask) -> Room:
         """Some nodes with GPUs, with what is free of the rest and the kinds of pods that they accept."""
-        return Room(cpu, memory, self._left[rows], self._size[rows], self._resource[rows], self._gpus[rows], accepts)
+        devices = (np.ascontiguousarray(a[rows].T) for a in (self._left, self._size, self._resource))
+        return Room(cpu, memory, *devices, np.ascontiguousarray(self._gpus[rows].T), accepts)
 
     def among(self, rows: Ints) -> Mask:
         """Which of some rows are nodes with GPUs."""

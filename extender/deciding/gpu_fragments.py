@@ -5,7 +5,7 @@ The mix is renewed outside of requests (`renew`); a request values the nodes tha
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -65,6 +65,7 @@ class GpuFragments:
         self._mix: ObservedMix[Kind] = ObservedMix()
         self._kinds: Sequence[Kind] = ()
         self._growth: Growth | None = None
+        self._asked_about: Sequence[Demand] = ()
         self._keys: frozenset[str] = frozenset()
         self._faces: dict[NodeFace, int] = {}
         self._accepts: Mask = np.zeros((0, 0), np.bool_)
@@ -103,18 +104,26 @@ class GpuFragments:
 
         Not for requests: it looks at all nodes with GPUs.
         """
-        if not self._mix.due:
-            return False
-        seen = self._mix.renewed()
+        seen = self._mix.renewed() if self._mix.due else []
         if not seen:
             return False
+        self._asked_about = self._growth.demands if self._growth is not None else ()
         self._kinds = [kind for kind, _ in seen]
         self._keys = selector_keys(kind.signature for kind in self._kinds)
-        self._faces, self._accepts = {}, np.zeros((0, len(seen)), np.bool_)
+        self._faces, self._accepts = {}, np.zeros((len(seen), 0), np.bool_)
         self._growth = Growth(PodMix.of([(kind.demand, count) for kind, count in seen]), self._room)
         for row, node in self._devices.nodes.items():
             self._recognise(row, node)
         return True
+
+    def prepare(self) -> Iterator[None]:
+        """Value all nodes for what was asked about before the last renewal, in pieces of a few milliseconds between which requests may come."""
+        rows = np.array(sorted(self._devices.nodes), np.int64)
+        demands, self._asked_about = self._asked_about, ()
+        for demand in demands:
+            if self._growth is not None:
+                self._growth.share(demand, rows)
+                yield
 
     def weighed(self, rows: Ints) -> Mask | None:
         """Which of some nodes are valued by fragments; None where none is."""
@@ -153,7 +162,7 @@ class GpuFragments:
 
     def _room(self, rows: Ints) -> Room:
         cpu, memory = self._room_of(rows)
-        return self._devices.room(rows, cpu, memory, self._accepts[self._face_of[rows]])
+        return self._devices.room(rows, cpu, memory, self._accepts[:, self._face_of[rows]])
 
     def _recognise(self, row: int, node: Node) -> None:
         """Note which kinds the node of a row accepts; nodes with one face accept the same."""
@@ -161,8 +170,8 @@ class GpuFragments:
         number = self._faces.get(seen)
         if number is None:
             number = self._faces[seen] = len(self._faces)
-            accepted = np.array([[_accepts(kind.signature, node) for kind in self._kinds]], np.bool_)
-            self._accepts = np.concatenate([self._accepts, accepted])
+            accepted = np.array([[_accepts(kind.signature, node)] for kind in self._kinds], np.bool_)
+            self._accepts = np.concatenate([self._accepts, accepted], 1)
         if row >= len(self._face_of):
             self._face_of = np.resize(self._face_of, 2 * row + 1)
         self._face_of[row] = number

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import numpy as np
@@ -10,7 +10,7 @@ import numpy as np
 from extender.fragments.room import Demand, Floats, Ints, Room
 from extender.fragments.unusable import PodMix, unusable
 
-_DEMANDS: Final = 64
+_DEMANDS: Final = 256
 """Demands for which growth is kept; the one asked about longest ago goes first."""
 
 
@@ -26,6 +26,11 @@ class Growth:
         self._mix, self._room = mix, room
         self._before: Floats = np.full(0, np.nan)
         self._kept: dict[Demand, Floats] = {}
+
+    @property
+    def demands(self) -> Sequence[Demand]:
+        """Those asked about, the last one at the end."""
+        return tuple(self._kept)
 
     def changed(self, row: int) -> None:
         """What is free on a node, or which pods it accepts, is not what it was."""

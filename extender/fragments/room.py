@@ -27,42 +27,53 @@ class Demand(NamedTuple):
     """In units of the resource. More than a device holds are whole devices."""
 
 
+class OfResource(NamedTuple):
+    """The devices of one resource."""
+
+    left: Ints
+    """Device x node: what is free; 0 on devices of other resources."""
+    size: Ints
+    """By node, what a device holds in all; 0 where there is none."""
+    gpus: Floats
+    """By node, GPUs that one unit is worth."""
+
+
 @dataclass(frozen=True, slots=True)
 class Room:
-    """Some nodes, one row each. A device is one on which shares have to fit, or all devices of a kind that are handed out whole."""
+    """Some nodes. A device is one on which shares have to fit, or all devices of a kind that are handed out whole."""
 
     cpu: Ints
     """Millicores."""
     memory: Ints
     """Bytes."""
     left: Ints
-    """Node x device: what is free, in units of its resource."""
+    """Device x node: what is free, in units of its resource."""
     size: Ints
-    """Node x device: what it holds in all; 0 where the node has no such device. Devices of one resource are alike on a node."""
+    """Device x node: what it holds in all; 0 where the node has no such device. Devices of one resource are alike on a node."""
     resource: Ints
-    """Node x device: number of its resource; -1 where there is none."""
+    """Device x node: number of its resource; -1 where there is none."""
     gpus: Floats
-    """Node x device: GPUs that one unit is worth."""
+    """Device x node: GPUs that one unit is worth."""
     accepts: Mask
-    """Node x kind of the mix: whether selectors and taints let such pods stand there."""
+    """Kind of the mix x node: whether selectors and taints let such pods stand there."""
 
     @property
     def free(self) -> Floats:
         """GPUs that are free, by node."""
-        amount: Floats = (self.left * self.gpus).sum(1)
+        amount: Floats = (self.left * self.gpus).sum(0)
         return amount
 
     @property
     def total(self) -> Floats:
         """GPUs that there are, by node."""
-        amount: Floats = (self.size * self.gpus).sum(1)
+        amount: Floats = (self.size * self.gpus).sum(0)
         return amount
 
-    def of(self, resource: int) -> tuple[Ints, Ints, Floats]:
-        """For one resource: what is left by device, and by node what a device holds and the GPUs of a unit."""
+    def of(self, resource: int) -> OfResource:
+        """What there is of one resource."""
         here = self.resource == resource
-        gpus = np.where(here, self.gpus, 0.0).max(1, initial=0.0)
-        return np.where(here, self.left, 0), np.where(here, self.size, 0).max(1, initial=0), gpus
+        size, gpus = np.where(here, self.size, 0).max(0, initial=0), np.where(here, self.gpus, 0.0).max(0, initial=0.0)
+        return OfResource(np.where(here, self.left, 0), size, gpus)
 
     def with_pod(self, demand: Demand) -> Room:
         """Every node with one pod more, its share on the device where it leaves least, as device plugins pack.
@@ -71,18 +82,33 @@ class Room:
         """
         left = self.left
         if demand.amount > 0:
-            free, size, _ = self.of(demand.resource)
+            there = self.of(demand.resource)
             left = self.left.copy()
-            shared = np.flatnonzero((demand.amount > 0) & (demand.amount <= size))
+            shared = np.flatnonzero(there.size >= demand.amount)
             if len(shared):
-                fitting = np.where(free[shared] >= demand.amount, free[shared], _MORE_THAN_ANY)
-                device = fitting.argmin(1)
-                takes = fitting[np.arange(len(shared)), device] < _MORE_THAN_ANY
-                left[shared[takes], device[takes]] -= demand.amount
-            spanning = np.flatnonzero((size > 0) & (size < demand.amount))
+                free = there.left[:, shared]
+                fitting = np.where(free >= demand.amount, free, _MORE_THAN_ANY)
+                device = fitting.argmin(0)
+                takes = fitting[device, np.arange(len(shared))] < _MORE_THAN_ANY
+                left[device[takes], shared[takes]] -= demand.amount
+            spanning, size = _spanning(there, demand.amount)
             if len(spanning):
-                whole = (free[spanning] == size[spanning, None]) & (self.size[spanning] > 0)
-                needed = -(-demand.amount // size[spanning])
-                taken = whole & (np.cumsum(whole, 1) <= needed[:, None])
-                left[spanning] = np.where(taken, 0, left[spanning])
+                whole = (there.left[:, spanning] == size) & (self.size[:, spanning] > 0)
+                taken = whole & (np.cumsum(whole, 0) <= -(-demand.amount // size))
+                left[:, spanning] = np.where(taken, 0, left[:, spanning])
         return replace(self, cpu=self.cpu - demand.cpu, memory=self.memory - demand.memory, left=left)
+
+    def copies(self, there: OfResource, amount: int) -> Ints:
+        """How many pods that ask for an amount of one resource the devices of each node take."""
+        copies: Ints = (there.left // amount).sum(0)
+        spanning, size = _spanning(there, amount)
+        if len(spanning):
+            whole = ((there.left[:, spanning] == size) & (self.size[:, spanning] > 0)).sum(0)
+            copies[spanning] = whole // -(-amount // size)
+        return copies
+
+
+def _spanning(there: OfResource, amount: int) -> tuple[Ints, Ints]:
+    """Nodes on which the amount is several whole devices, and what one holds."""
+    nodes = np.flatnonzero((there.size > 0) & (there.size < amount))
+    return nodes, there.size[nodes]

@@ -26,8 +26,8 @@ class PodMix:
 
     weights: Floats
     """Share of each kind; they add up to one."""
-    cpu: Floats
-    memory: Floats
+    cpu: Ints
+    memory: Ints
     asked: tuple[tuple[int, int], ...]
     """The different (resource, amount) of the kinds: devices are compared once for each."""
     which: Ints
@@ -40,8 +40,8 @@ class PodMix:
         asked = tuple(dict.fromkeys((demand.resource, demand.amount) for demand, _ in kinds))
         return PodMix(
             weights / weights.sum(),
-            np.array([demand.cpu for demand, _ in kinds], np.float64),
-            np.array([demand.memory for demand, _ in kinds], np.float64),
+            np.array([demand.cpu for demand, _ in kinds], np.int64),
+            np.array([demand.memory for demand, _ in kinds], np.int64),
             asked,
             np.array([asked.index((demand.resource, demand.amount)) for demand, _ in kinds], np.int64),
         )
@@ -50,25 +50,13 @@ class PodMix:
 def unusable(mix: PodMix, room: Room) -> Floats:
     """Expected free GPU that copies of one pod leave, by node, in GPUs; see the module."""
     free = room.free
-    by_asked = [_copies(room, resource, amount) for resource, amount in mix.asked]
-    copies = np.stack([copies for copies, _ in by_asked], 1)[:, mix.which].astype(np.float64)
-    gpus = np.stack([gpus for _, gpus in by_asked], 1)[:, mix.which]
+    there = {resource: room.of(resource) for resource, _ in mix.asked}
+    by_asked = np.stack([room.copies(there[resource], amount) for resource, amount in mix.asked])
+    gpus = np.stack([there[resource].gpus * amount for resource, amount in mix.asked])
+    copies = np.where(room.accepts, by_asked[mix.which], 0)
     for left, asked in ((room.cpu, mix.cpu), (room.memory, mix.memory)):
-        # exact: both are whole and below 2^52
-        most = np.floor(left[:, None] / np.maximum(asked, 1.0))
-        np.minimum(copies, most, out=copies, where=np.broadcast_to(asked > 0, copies.shape))
-    filled = np.maximum(copies, 0.0) * gpus * room.accepts
-    share = np.cbrt(filled / np.maximum(free, _NOTHING)[:, None])
-    expected: Floats = free - free * (share @ mix.weights)
+        kind, node = (copies * asked[:, None] > left).nonzero()
+        copies[kind, node] = np.maximum(left[node], 0) // asked[kind]
+    share = np.cbrt(copies * (gpus / np.maximum(free, _NOTHING))[mix.which])
+    expected: Floats = free - free * (mix.weights @ share)
     return expected
-
-
-def _copies(room: Room, resource: int, amount: int) -> tuple[Ints, Floats]:
-    """How many pods of one demand the devices of each node take, and how many GPUs one takes there."""
-    left, size, gpus = room.of(resource)
-    copies: Ints = (left // amount).sum(1)
-    spanning = np.flatnonzero((size > 0) & (size < amount))
-    if len(spanning):
-        whole = ((left[spanning] == size[spanning, None]) & (room.size[spanning] > 0)).sum(1)
-        copies[spanning] = whole // -(-amount // size[spanning])
-    return copies, gpus * amount

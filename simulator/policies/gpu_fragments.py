@@ -36,7 +36,7 @@ class GpuFragments:
             return False
         models = [*self._cluster.models, ""]
         self._accepts = np.array(
-            [[bool(m) and (not s.gpu_models or m in s.gpu_models) for s, _ in kinds] for m in models], np.bool_
+            [[bool(m) and (not s.gpu_models or m in s.gpu_models) for m in models] for s, _ in kinds], np.bool_
         )
         self._growth = Growth(PodMix.of([(demand_of(s), count) for s, count in kinds]), self._room)
         return True
@@ -54,15 +54,15 @@ class GpuFragments:
 
     def _room(self, nodes: Ints) -> Room:
         cluster = self._cluster
-        there = np.arange(cluster.devices) * GPU_SCALE < cluster.gpu_capacity[nodes, None]
+        there = np.arange(cluster.devices)[:, None] * GPU_SCALE < cluster.gpu_capacity[nodes]
         return Room(
             cluster.cpu[nodes],
             cluster.memory[nodes],
-            cluster.gpu[nodes],
+            cluster.gpu[nodes].T,
             np.where(there, GPU_SCALE, 0),
             np.where(there, 0, -1),
             np.where(there, 1 / GPU_SCALE, 0.0),
-            self._accepts[cluster.model[nodes]],  # -1, a node without GPUs, is the last row
+            self._accepts[:, cluster.model[nodes]],  # -1, a node without GPUs, is the last one
         )
 
 
