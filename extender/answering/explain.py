@@ -75,7 +75,7 @@ def why(decision: Decision, bound_to: str) -> str:
     best, *others = decision.options
     sentence = (
         f"{pod} was sent to {best.node} ({dollars(best.price_micro_usd_per_hour):.4f} $/h, "
-        f"{'already in use' if best.occupied else 'opened for it'}{_latency(best)}) by {_ground(decision)}"
+        f"{'already in use' if best.occupied else 'opened for it'}{_gpus(best)}{_latency(best)}) by {_ground(decision)}"
     )
     if others:
         sentence += f"; next best of {decision.offered} nodes: {', '.join(_in_words(o) for o in others[:2])}"
@@ -181,7 +181,15 @@ def _ground(decision: Decision) -> str:
 
 def _in_words(option: Option) -> str:
     use = "in use" if option.occupied else "empty"
-    return f"{option.node} ({dollars(option.price_micro_usd_per_hour):.4f} $/h, {use}{_latency(option)})"
+    return f"{option.node} ({dollars(option.price_micro_usd_per_hour):.4f} $/h, {use}{_gpus(option)}{_latency(option)})"
+
+
+def _gpus(option: Option) -> str:
+    """What becomes of the node's GPUs, where that is weighed."""
+    if option.fragments is None:
+        return ""
+    gpus = option.fragments.milli_gpus / 1000
+    return f", {gpus:.2f} GPUs become unusable" if gpus >= 0 else f", {-gpus:.2f} GPUs are of use again"
 
 
 def _latency(option: Option) -> str:

@@ -28,9 +28,12 @@ LIMIT: Final = "ReplicaLimit"
 
 
 def expected_dollars(option: Option) -> float | None:
-    """What the choice is expected to add to the bill; None for a node that would open, and under strategies that value otherwise."""
+    """What the choice is expected to add to the bill.
+
+    None for a node that would open, where GPUs are weighed by more than money, and under strategies that value otherwise.
+    """
     cost = -option.value
-    if not option.expected or cost >= OPENING:
+    if not option.expected or cost >= OPENING or (option.fragments is not None and not option.fragments.money):
         return None
     return (cost - STARVING if cost >= STARVING else cost) / _MICRO_HOURS
 
@@ -76,6 +79,7 @@ def option_as_json(option: Option) -> dict[str, Any]:
         "price_per_hour": dollars(option.price_micro_usd_per_hour),
         "seconds_added": option.added_cs / 100,
         "expected_cost": expected_dollars(option),
+        "gpus_made_unusable": None if option.fragments is None else option.fragments.milli_gpus / 1000,
         "latency": dict(option.latency),
     }
 
@@ -120,12 +124,17 @@ def _compared(option: Option, chosen: Option | None, view: View) -> str:
 def _against(option: Option, chosen: Option) -> str:
     if chosen.planned and not option.planned:
         return f"the plan holds its slot on {chosen.node}"
+    if option.fragments is not None and chosen.fragments is not None:
+        ours, theirs = option.fragments.milli_gpus / 1000, chosen.fragments.milli_gpus / 1000
+        return (
+            f"{ours:.2f} GPUs there would become unusable for the pods that come, against {theirs:.2f} on {chosen.node}"
+        )
     if chosen.occupied and not option.occupied:
         return f"the node would have to be opened, and {chosen.node} is in use anyway"
-    ours, theirs = expected_dollars(option), expected_dollars(chosen)
-    if ours is None or theirs is None:
+    added, least = expected_dollars(option), expected_dollars(chosen)
+    if added is None or least is None:
         return f"{chosen.node} was valued higher"
     return (
-        f"is expected to add {ours:.4f} $ to the bill there (the node would be in use {option.added_cs / 100:.0f} s longer), "
-        f"against {theirs:.4f} $ on {chosen.node}"
+        f"is expected to add {added:.4f} $ to the bill there (the node would be in use {option.added_cs / 100:.0f} s longer), "
+        f"against {least:.4f} $ on {chosen.node}"
     )

@@ -191,7 +191,7 @@ def evaluate(
     terms = latency_terms(feeling, asked, used, info.node, view.snapshot)
     latency = sum(points for _, points in terms) * feeling.weight_percent // 100
     fragments = view.nodes.fragments_on(asked, name) if view.nodes is not None else None
-    paid = occupied or (fragments is not None and fragments.stays)
+    paid = occupied or (fragments is not None and fragments.paid)
     charged = None if fragments is None else fragments.charged_cs
     value = view.strategy(
         Candidate(asked, used, info.node.allocatable, price, paid, latency, name in view.drain, added_cs, charged)

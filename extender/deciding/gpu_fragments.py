@@ -45,8 +45,10 @@ class Fragments:
     """Time charged for it, in hundredths of a second."""
     milli_gpus: int
     """Thousandths of a GPU that become unusable for the pods that come; negative where some are of use again."""
-    stays: bool
-    """Whether the node is paid for anyway, also while it is empty."""
+    paid: bool
+    """Whether the node is paid for anyway for such a pod, also while it is empty."""
+    money: bool
+    """Whether the time charged is money, or more than that: for who still finds room where nodes stay."""
 
 
 class GpuFragments:
@@ -117,7 +119,7 @@ class GpuFragments:
         return True
 
     def prepare(self) -> Iterator[None]:
-        """Value all nodes for what was asked about before the last renewal, in pieces of a few milliseconds between which requests may come."""
+        """Value all nodes for what was asked about before the last renewal, in pieces of milliseconds; requests may come between them."""
         rows = np.array(sorted(self._devices.nodes), np.int64)
         demands, self._asked_about = self._asked_about, ()
         for demand in demands:
@@ -149,7 +151,8 @@ class GpuFragments:
         return Fragments(
             int(self.charged_cs(asked, rows)[0]),
             round(share * self._devices.milli_gpus(row)),
-            self.stay and bool(gpu_asked(asked)),
+            paid=self.stay and bool(gpu_asked(asked)),
+            money=not self.stay,
         )
 
     def _share(self, asked: Amounts, rows: Ints) -> Floats:

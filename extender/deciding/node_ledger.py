@@ -180,7 +180,7 @@ class NodeLedger:
         if not table.fits(asked, row):
             return None
         fragments = self.fragments.on(asked, row)
-        paid = bool(table.occupied[row]) or (fragments is not None and fragments.stays)
+        paid = bool(table.occupied[row]) or (fragments is not None and fragments.paid)
         added = int(self._added(pod, np.array([row]))[0]) if paid else 0
         capacity, used = table.cpu_and_memory(row)
         starved = paid and table.names[row] in drain

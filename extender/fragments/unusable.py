@@ -55,7 +55,8 @@ def unusable(mix: PodMix, room: Room) -> Floats:
     gpus = np.stack([there[resource].gpus * amount for resource, amount in mix.asked])
     copies = np.where(room.accepts, by_asked[mix.which], 0)
     for left, asked in ((room.cpu, mix.cpu), (room.memory, mix.memory)):
-        kind, node = (copies * asked[:, None] > left).nonzero()
+        # in doubles: no amount that somebody asks for can overflow
+        kind, node = (copies * asked.astype(np.float64)[:, None] > left).nonzero()
         copies[kind, node] = np.maximum(left[node], 0) // asked[kind]
     share = np.cbrt(copies * (gpus / np.maximum(free, _NOTHING))[mix.which])
     expected: Floats = free - free * (mix.weights @ share)

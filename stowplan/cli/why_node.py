@@ -98,7 +98,10 @@ def _for_people(answer: dict[str, Any]) -> list[str | Table]:
 
 
 def _table(options: list[dict[str, Any]]) -> Table:
+    gpus = any(option.get("gpus_made_unusable") is not None for option in options)
     table = Table("node", "by", "use", "$/h", "in use longer, s", "expected cost, $", "latency", box=None)
+    if gpus:
+        table.add_column("GPUs made unusable")
     for option in options:
         cost = option["expected_cost"]
         table.add_row(
@@ -109,6 +112,7 @@ def _table(options: list[dict[str, Any]]) -> Table:
             f"{option['seconds_added']:.0f}",
             "" if cost is None else f"{cost:.4f}",
             " ".join(f"{name} {points}" for name, points in option["latency"].items()),
+            *([f"{option['gpus_made_unusable'] or 0:.2f}"] if gpus else []),
         )
     return table
 

@@ -118,14 +118,18 @@ def test_pods_of_class_critical_stay_where_they_are() -> None:
 
 
 def test_ours_leaves_no_gpu_without_cpu() -> None:
-    """Two nodes with two GPUs each: one has CPU for both, the other for one only. The hungry pod must take the rich node."""
-    rich, poor = (
+    """Nodes with two GPUs: half of them have CPU for two hungry pods, the others for one, and for a light one beside it.
+
+    Once the mix is known (32 hungry pods) the light ones must leave the room to the hungry ones that follow: then all GPUs are of use.
+    """
+    poor, rich = (
         NodeRow("poor", 5000, 64 * GIB, 2, "T4", price_micro_usd_per_hour=1_000_000),
         NodeRow("rich", 9000, 64 * GIB, 2, "T4", price_micro_usd_per_hour=1_000_000),
     )
     light, hungry = PodShape(1000, GIB, 1, 1000), PodShape(4000, GIB, 1, 1000)
-    order = [light, light] * 16 + [hungry, hungry] * 16
+    order = [hungry] * 32 + [light] * 48 + [hungry] * 112
     pods = tuple(PodRow(i, f"p{i}", shape) for i, shape in enumerate(order))
-    trace = Trace((rich, poor) * 16, pods)
+    trace = Trace((rich, poor) * 48, pods)
 
-    assert run(trace, "stowplan").allocated["gpu"] >= run(trace, "fgd").allocated["gpu"]
+    assert run(trace, "stowplan").allocated["gpu"] == 1
+    assert run(trace, "fgd").allocated["gpu"] < 1

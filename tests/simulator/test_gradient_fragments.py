@@ -1,9 +1,9 @@
-"""Measures of GPU fragmentation on nodes small enough to count by hand."""
+"""FGD's measure of GPU fragmentation on nodes small enough to count by hand."""
 
 import numpy as np
 import pytest
 
-from extender.scoring.fragmentation import FreeCapacity, PodMix, gradient_fragments, unusable
+from simulator.policies.gradient_fragments import FreeCapacity, PodMix, gradient_fragments
 from simulator.trace import PodShape
 
 WHOLE = PodShape(1000, 0, 1, 1000)
@@ -37,17 +37,12 @@ def test_fragments_of_fgd(gpu: tuple[int, ...], fragments: int) -> None:
     assert gradient_fragments(mix(whole=1, half=1), node(9000, *gpu))[0] == pytest.approx(fragments)
 
 
-def test_fgd_does_not_see_cpu_that_runs_out_before_the_gpus_and_ours_does() -> None:
-    starved = node(1000, 1000, 1000)  # CPU for one pod, GPUs for two
-
-    assert gradient_fragments(mix(whole=1), starved)[0] == 0
-    # one of two GPUs can be used: the share of 1/2 counts with its cube root
-    assert unusable(mix(whole=1), starved)[0] == pytest.approx(2000 * (1 - 0.5 ** (1 / 3)))
+def test_fgd_does_not_see_cpu_that_runs_out_before_the_gpus() -> None:
+    assert gradient_fragments(mix(whole=1), node(1000, 1000, 1000))[0] == 0
 
 
-def test_all_is_unusable_where_the_model_is_not_allowed() -> None:
+def test_all_is_a_fragment_where_the_model_is_not_allowed() -> None:
     picky = PodMix.of({PodShape(1000, 0, 1, 1000, ("A10",)): 1}, ["T4"])
     assert picky is not None
 
-    assert unusable(picky, node(9000, 1000))[0] == 1000
     assert gradient_fragments(picky, node(9000, 1000))[0] == 1000
