@@ -35,6 +35,8 @@ class DeviceTable:
         """Row -> node, of those that have GPUs."""
         self.has: Mask = np.zeros(_FIRST_ROWS, np.bool_)
         """Rows of nodes that have GPUs."""
+        self._without: dict[int, Node] = {}
+        """Row -> node, of those that have none: they change as often as the others, and need not be looked at again."""
         self._infos: dict[int, NodeInfo] = {}
         self._held: dict[int, Sequence[PodSignature]] = {}
         self._resources: dict[str, int] = {}
@@ -43,15 +45,21 @@ class DeviceTable:
 
     def put(self, row: int, info: NodeInfo) -> bool:
         """The node of a row is new or has changed; whether it has GPUs."""
+        if self._without.get(row) is info.node:
+            return False
         if not any(amount > 0 and is_gpu(resource) for resource, amount in info.node.allocatable.items()):
             self.drop(row)
+            self._without[row] = info.node
             return False
+        self._without.pop(row, None)
         self._infos[row], self.nodes[row] = info, info.node
         self._write(row)
         return True
 
     def drop(self, row: int) -> None:
         """The node of a row is gone, or has no GPUs. Unknown ones are ignored."""
+        self._held.pop(row, None)
+        self._without.pop(row, None)
         if self._infos.pop(row, None) is not None:
             del self.nodes[row]
             self.has[row] = False

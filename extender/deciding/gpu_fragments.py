@@ -24,7 +24,8 @@ from stowplan.model.pod import PodSignature
 from stowplan.model.resources import Amounts
 from stowplan.model.selectors import untolerated
 
-_MILLI: Final = 1000
+_MOST_SIGNATURES: Final = 10_000
+"""Whose kind is remembered: a burst is of a few."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +66,7 @@ class GpuFragments:
         self._room_of, self._price = room, price
         self._devices = DeviceTable()
         self._mix: ObservedMix[Kind] = ObservedMix()
+        self._kind_of: dict[PodSignature, Kind | None] = {}
         self._kinds: Sequence[Kind] = ()
         self._growth: Growth | None = None
         self._asked_about: Sequence[Demand] = ()
@@ -75,24 +77,27 @@ class GpuFragments:
 
     def see(self, signature: PodSignature) -> None:
         """A pod has come."""
-        asked = dict(signature.requests)
-        counts = gpu_asked(asked) and not names_nodes(signature)
-        self._mix.see(self._kind(signature, asked) if counts else None)
+        if signature not in self._kind_of:
+            if len(self._kind_of) >= _MOST_SIGNATURES:
+                self._kind_of.clear()
+            self._kind_of[signature] = self._kind(signature)
+        self._mix.see(self._kind_of[signature])
 
     def put(self, row: int, info: NodeInfo) -> None:
         """The node of a row is new or has changed."""
-        if self._devices.put(row, info) and self._growth is not None:
-            self._recognise(row, info.node)
-        self.changed(row)
+        if self._devices.put(row, info):
+            if self._growth is not None:
+                self._recognise(row, info.node)
+            self.changed(row)
 
     def hold(self, row: int, held: Sequence[PodSignature]) -> None:
         """Room is held on the node for exactly these pods."""
-        self._devices.hold(row, held)
-        self.changed(row)
+        if row in self._devices.nodes:
+            self._devices.hold(row, held)
+            self.changed(row)
 
     def drop(self, row: int) -> None:
         """The node of a row is gone."""
-        self._devices.hold(row, ())
         self._devices.drop(row)
         self.changed(row)
 
@@ -136,7 +141,8 @@ class GpuFragments:
 
     def staying(self, asked: Amounts, rows: Ints) -> Mask | None:
         """Which of some nodes are paid for anyway for a pod that asks for GPUs; None where only those in use are."""
-        return self.weighed(rows) if self.stay and gpu_asked(asked) else None
+        weighed = self.weighed(rows) if self.stay else None
+        return weighed if weighed is not None and gpu_asked(asked) else None
 
     def charged_cs(self, asked: Amounts, rows: Ints) -> Ints:
         """For nodes that are weighed and take such a pod, the time charged for what it makes unusable."""
@@ -144,9 +150,9 @@ class GpuFragments:
 
     def on(self, asked: Amounts, row: int) -> Fragments | None:
         """What such a pod does to one node; None where that is not weighed."""
-        rows = np.array([row])
-        if self.weighed(rows) is None:
+        if self._growth is None or row not in self._devices.nodes:
             return None
+        rows = np.array([row])
         share = float(self._share(asked, rows)[0])
         return Fragments(
             int(self.charged_cs(asked, rows)[0]),
@@ -159,7 +165,10 @@ class GpuFragments:
         assert self._growth is not None  # noqa: S101 - `weighed` has said so
         return self._growth.share(self._devices.demand(asked), rows)
 
-    def _kind(self, signature: PodSignature, asked: Amounts) -> Kind:
+    def _kind(self, signature: PodSignature) -> Kind | None:
+        asked = dict(signature.requests)
+        if not gpu_asked(asked) or names_nodes(signature):
+            return None
         where = (signature.node_selector, signature.required_nodes, signature.tolerations)
         return Kind(self._devices.demand(asked), where, signature)
 

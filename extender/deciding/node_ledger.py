@@ -181,7 +181,8 @@ class NodeLedger:
             return None
         fragments = self.fragments.on(asked, row)
         paid = bool(table.occupied[row]) or (fragments is not None and fragments.paid)
-        added = int(self._added(pod, np.array([row]))[0]) if paid else 0
+        knows = self._curves is not None or fragments is not None
+        added = int(self._added(pod, np.array([row]))[0]) if paid and knows else 0
         capacity, used = table.cpu_and_memory(row)
         starved = paid and table.names[row] in drain
         charged = None if fragments is None else fragments.charged_cs

@@ -88,7 +88,7 @@ def _for_people(answer: dict[str, Any]) -> list[str | Table]:
             f"bound {plan['bound_per_hour']:.4f} $/h, gap {plan['gap_percent']} %, made in {plan['solve_ms']} ms"
         )
     if answer.get("options"):
-        parts.append(_table(answer["options"]))
+        parts.append(options_table(answer["options"]))
     why_not = answer.get("why_not")
     if why_not:
         parts.append(f"why not {why_not['node']}: {why_not['why']}")
@@ -97,7 +97,8 @@ def _for_people(answer: dict[str, Any]) -> list[str | Table]:
     return parts
 
 
-def _table(options: list[dict[str, Any]]) -> Table:
+def options_table(options: list[dict[str, Any]]) -> Table:
+    """The nodes compared, best first; GPUs where they were weighed."""
     gpus = any(option.get("gpus_made_unusable") is not None for option in options)
     table = Table("node", "by", "use", "$/h", "in use longer, s", "expected cost, $", "latency", box=None)
     if gpus:

@@ -16,6 +16,7 @@ from extender.cluster.cache import Cache
 from extender.deciding.offered import ExtenderArgs
 from extender.metrics import ExtenderMetrics
 from stowplan.cli.main import app
+from stowplan.cli.why_node import options_table
 from stowplan.kube.projection import project_pod
 from tests.extender.deciding.test_decider import ask, body
 from tests.support.direct import serving_directly
@@ -109,3 +110,21 @@ def test_what_is_no_extender_is_named_with_a_remedy(address: str, path: str) -> 
 
     assert result.exit_code == 2
     assert "--extender" in result.stderr or "is that the extender's port?" in result.stderr
+
+
+def test_gpus_are_a_column_where_they_were_weighed() -> None:
+    option = {
+        "node": "n1",
+        "planned": False,
+        "occupied": True,
+        "price_per_hour": 1.0,
+        "seconds_added": 0.0,
+        "expected_cost": None,
+        "latency": {},
+    }
+    weighed, plain = ({**option, "gpus_made_unusable": gpus} for gpus in (0.4126, None))
+
+    assert [column.header for column in options_table([weighed]).columns][-1] == "GPUs made unusable"
+    assert list(options_table([weighed]).columns[-1].cells) == ["0.41"]
+    # an extender of an older version does not say
+    assert [column.header for column in options_table([plain, option]).columns][-1] == "latency"
