@@ -57,6 +57,11 @@ class ExtenderMetrics:
             "stowplan_extender_polls", "Readings of optional APIs.", ["source", "outcome"], registry=to
         )
         self.loads = Gauge("stowplan_extender_measured_nodes", "Nodes with a measured load.", registry=to)
+        self.gpu_kinds = Gauge(
+            "stowplan_extender_gpu_kinds",
+            "Kinds of pods by which GPU fragments are weighed; 0 while they are not.",
+            registry=to,
+        )
         self.nominations = Counter(
             "stowplan_extender_nominations",
             "Writes of status.nominatedNodeName, by what became of them.",

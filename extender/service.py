@@ -194,7 +194,7 @@ class ExtenderService:
             self._namespaces.run(),
             self._classes.run(),
             *(owners.run() for owners in self._owners),
-            *(poll.run() for poll in self._polls),
+            *(self._once_synced(poll.run()) for poll in self._polls),
             self._settle(),
             self._tick(),
             heartbeat(),
@@ -263,6 +263,7 @@ class ExtenderService:
             self._metrics.reservations_expired.inc(self._reservations.expired - seen)
             seen = self._reservations.expired
             self._metrics.planner(self._planner.stats)
+            self._metrics.gpu_kinds.set(self._ledger.fragments.kinds)
             self._metrics.loads.set(len(self._cache.snapshot().loads))
             await asyncio.sleep(_TICK_SECONDS)
 

@@ -75,6 +75,11 @@ class GpuFragments:
         self._accepts: Mask = np.zeros((0, 0), np.bool_)
         self._face_of: Ints = np.zeros(0, np.int64)
 
+    @property
+    def kinds(self) -> int:
+        """How many kinds of pods make the mix; 0 while nothing is weighed."""
+        return len(self._kinds)
+
     def see(self, signature: PodSignature) -> None:
         """A pod has come."""
         if signature not in self._kind_of:
