@@ -81,8 +81,8 @@ class DeviceTable:
 
     def room(self, rows: Ints, cpu: Ints, memory: Ints, accepts: Mask) -> Room:
         """Some nodes with GPUs, with what is free of the rest and the kinds of pods that they accept."""
-        devices = (np.ascontiguousarray(a[rows].T) for a in (self._left, self._size, self._resource))
-        return Room(cpu, memory, *devices, np.ascontiguousarray(self._gpus[rows].T), accepts)
+        left, size, resource = (np.ascontiguousarray(a[rows].T) for a in (self._left, self._size, self._resource))
+        return Room(cpu, memory, left, size, resource, np.ascontiguousarray(self._gpus[rows].T), accepts)
 
     def among(self, rows: Ints) -> Mask:
         """Which of some rows are nodes with GPUs."""

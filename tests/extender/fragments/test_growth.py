@@ -30,7 +30,9 @@ class Cluster:
         size = np.where(rows < NODES - 1, 4, 0)[None]
         where = np.where(size > 0, 0, -1)
         accepts = np.ones((2, len(rows)), np.bool_)
-        return Room(self.cpu[rows], self.memory[rows], self.gpu[rows][None], size, where, (size > 0) * 1.0, accepts)
+        return Room(
+            self.cpu[rows], self.memory[rows], self.gpu[rows][None], size, where, np.where(size > 0, 1.0, 0.0), accepts
+        )
 
 
 steps = st.lists(st.tuples(st.integers(0, NODES - 1), st.integers(0, 4000), st.integers(0, 1)), max_size=12)

@@ -29,13 +29,14 @@ def room(
     cpu: int, devices: Sequence[tuple[int, int, int, float]], *, memory: int = 0, accepts: Sequence[bool] = (True,)
 ) -> Room:
     """A node; a device is what is left, its size, its resource, and the GPUs of a unit."""
-    left, size, resource, gpus = zip(*devices, strict=True)
-    ints = (np.array([[one] for one in of], np.int64) for of in (left, size, resource))
+    left, size, resource = (np.array([[device[place]] for device in devices], np.int64) for place in range(3))
     return Room(
         np.array([cpu]),
         np.array([memory]),
-        *ints,
-        np.array([[one] for one in gpus]),
+        left,
+        size,
+        resource,
+        np.array([[gpus] for *_, gpus in devices]),
         np.array([[accepted] for accepted in accepts]),
     )
 
