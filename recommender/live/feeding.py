@@ -214,7 +214,7 @@ class Feeder:
             if opened is None:  # told again, or long ago
                 return
             sketches = opened
-        had = incident.memory_limit or sketches.memory_peak[row]
+        had = incident.memory_limit or float(sketches.memory_peak[row])
         if had > 0:
             needed = max(had + 100 * _MIB, had * bump_percent / 100)
             sketches.raise_memory(row, needed)

@@ -24,6 +24,8 @@ _SOURCES: Final = {
     "size table": Source.SIZE_TABLE,
     "size table and own": Source.SIZE_TABLE_AND_OWN,
 }
+OOM_CLAMP: Final = "OOM kill"
+_MIB: Final = 2**20
 
 
 class Newcomers:
@@ -49,14 +51,18 @@ class Newcomers:
         cpu = min(max(found.cpu, bounds.cpu_min), bounds.cpu_max)
         memory = min(max(found.memory, needed, bounds.memory_min), bounds.memory_max)
         amounts = np.array([cpu], dtype=np.float64), np.array([memory], dtype=np.float64)
-        return self._settled(
-            own, whole(rounded(amounts[0], CPU_GRID)[0]), whole(rounded(amounts[1], MEMORY_GRID)[0]), found
-        )
+        said = _words(found)
+        clamps: tuple[str, ...] = ()
+        if needed > found.memory:
+            said += f", memory for the {view.learned.slow.oom_bytes / _MIB:.0f} MiB that an OOM kill asks for"
+            clamps = (OOM_CLAMP,)
+        mixed = whole(rounded(amounts[0], CPU_GRID)[0]), whole(rounded(amounts[1], MEMORY_GRID)[0])
+        return self._settled(replace(own, said=said, source=_SOURCES[found.source], more_clamps=clamps), *mixed)
 
-    def _settled(self, own: Estimate, cpu: int, memory: int, found: Guess) -> Estimate:
+    def _settled(self, own: Estimate, cpu: int, memory: int) -> Estimate:
         """Hold small changes, and what the user asked for."""
         target = own.view.learned.slow.targets.get(own.sized.wclass.name)
-        clamps = []
+        clamps = list(own.more_clamps)
         if target is not None:
             cpu = _held(target.cpu, cpu, CPU_THRESHOLD)
             memory = _held(target.memory, memory, MEMORY_THRESHOLD)
@@ -67,10 +73,12 @@ class Newcomers:
         if spec is not None and not spec.memory_is_ours and spec.memory > memory:
             memory = spec.memory
             clamps.append("memory held")
-        said = f"{found.peers} similar containers" if found.peers else "size table of the class"
-        if found.own_weight:
-            said += f", own data weighs {found.own_weight:.0%}"
-        return replace(own, mixed=(cpu, memory), source=_SOURCES[found.source], said=said, more_clamps=tuple(clamps))
+        return replace(own, mixed=(cpu, memory), more_clamps=tuple(clamps))
+
+
+def _words(found: Guess) -> str:
+    said = f"{found.peers} similar containers" if found.peers else "size table of the class"
+    return f"{said}, own data weighs {found.own_weight:.0%}" if found.own_weight else said
 
 
 def _held(old: int, new: int, threshold: float) -> int:

@@ -20,6 +20,9 @@ IncidentKey = tuple[str, str, int]
 """Pod's UID, container, Unix seconds of the end; where the kubelet does not know when it ended: minus the number of the restart."""
 
 _OOM_KILLED: Final = "OOMKilled"
+_ERROR: Final = "Error"
+"""What the runtime says of an end with an exit code other than 0 where it knows no more. The kubelet's own `ContainerStatusUnknown` (the
+container is not there any more) has exit code 137 as well, though nobody saw how it ended."""
 _SIGKILLED: Final = 128 + 9
 """Exit code of a process that SIGKILL ended."""
 _REMEMBERED_S: Final = 24 * 3600
@@ -27,6 +30,9 @@ _REMEMBERED_S: Final = 24 * 3600
 _SAME_S: Final = 60
 """An Event about an OOM kill and the status that shows it differ by less than this."""
 _MANY: Final = 1024
+_WATCH_S: Final = 60
+"""A watch of Events lasts once to twice this long. The API server keeps no cache of Events, so a quiet watch of them gets no bookmarks, and
+one that lasted longer would be taken for dead (`ApiClient.watch`, 150 s): a warning every few minutes, for nothing."""
 
 
 class IncidentLog:
@@ -106,13 +112,22 @@ class IncidentLog:
 
     def _observe(self, pod: PodFate, fate: ContainerFate, before: ContainerFate | None) -> None:
         for ending in fate.endings:
-            kind = _kind(ending, limited=fate.limited)
-            if kind is not None:
+            kind = _kind(ending, fate)
+            if kind is not None and not self._counted_blindly(kind, pod, fate, ending):
                 self._ended(kind, pod, fate, ending.finished_s, ending.started_s)
         unseen = before is not None and fate.restarts > before.restarts
         if unseen and not any(ending.restarted for ending in fate.endings):
             # The count went up, but the kubelet has forgotten how it ended, as after a restart of the node.
             self._ended(IncidentKind.RESTARTED, pod, fate, 0)
+
+    def _counted_blindly(self, kind: IncidentKind, pod: PodFate, fate: ContainerFate, ending: Ending) -> bool:
+        """Whether this restart was counted when nobody knew yet how it had ended: the kubelet may say so a moment later."""
+        ends = self._handled.get(pod.uid, set())
+        blind = (fate.name, -fate.restarts)
+        if kind is not IncidentKind.RESTARTED or not ending.restarted or not ending.finished_s or blind not in ends:
+            return False
+        ends.add((fate.name, ending.finished_s))
+        return True
 
     def _ended(
         self, kind: IncidentKind, pod: PodFate, fate: ContainerFate, finished_s: int, started_s: int = 0
@@ -179,6 +194,7 @@ def event_reflectors(api: ApiClient, incidents: IncidentLog, metrics: ReflectorM
             selection=Selection(field_selector=f"reason={reason}"),
             metrics=metrics,
             name=f"events/{reason}",
+            watch_seconds=_WATCH_S,
         )
         for reason in REASONS
     ]
@@ -191,15 +207,19 @@ def pod_reflector(
     return Reflector(api, PODS, project_pod_fate, incidents, metrics=metrics, name="pods/incidents", **options)
 
 
-def _kind(ending: Ending, *, limited: bool) -> IncidentKind | None:
+def _kind(ending: Ending, fate: ContainerFate) -> IncidentKind | None:
     """What an end was; None where it was none of our business: an orderly one, or one that was not followed by a new start.
+
+    `OOMKilled` counts with any exit code: on cgroup v1 a kill of a child process is told at the end of the container, however it ended. But
+    there a kill at the pod's limit is told of every container of the pod, so of those that share it only the killed one counts.
 
     A pod that is deleted ends by SIGKILL too if it does not heed SIGTERM, hence the new start is asked for there as well.
     """
-    if ending.reason == _OOM_KILLED:
+    killed = ending.exit_code == _SIGKILLED
+    if ending.reason == _OOM_KILLED and (killed or not fate.shares_limit):
         return IncidentKind.OOM_KILLED
     if ending.restarted and ending.exit_code != 0:
-        return IncidentKind.KILLED if limited and ending.exit_code == _SIGKILLED else IncidentKind.RESTARTED
+        return IncidentKind.KILLED if killed and fate.limited and ending.reason == _ERROR else IncidentKind.RESTARTED
     return None
 
 

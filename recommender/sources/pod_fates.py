@@ -41,6 +41,8 @@ class ContainerFate:
     """Bytes: the limit in force, else the request; 0 where there is neither."""
     limited: bool = False
     """Whether `memory_limit` is a limit, which the kernel holds the container to."""
+    shares_limit: bool = False
+    """Whether it has no limit of its own but its pod has one, for all of its containers together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +85,7 @@ class _Status(msgspec.Struct, rename="camel", gc=False):
 
 
 class _Spec(msgspec.Struct, rename="camel"):
+    resources: _Resources | None = None
     containers: list[_Container] | None = None
     init_containers: list[_Container] | None = None
 
@@ -117,23 +120,25 @@ def project_pod_fate(raw: bytes | msgspec.Raw) -> PodFate:
     status = pod.status or _PodStatus()
     statuses = {s.name: s for s in (*(status.init_container_statuses or ()), *(status.container_statuses or ()))}
     containers = (*(pod.spec.init_containers or ()), *(pod.spec.containers or ()))
+    _, pod_limited = _memory([pod.spec.resources])
     return PodFate(
         sys.intern(pod.metadata.namespace),
         pod.metadata.name,
         pod.metadata.uid,
-        tuple(_fate(container, statuses.get(container.name)) for container in containers),
+        tuple(_fate(container, statuses.get(container.name), pod_limited=pod_limited) for container in containers),
     )
 
 
-def _fate(container: _Container, status: _Status | None) -> ContainerFate:
+def _fate(container: _Container, status: _Status | None, *, pod_limited: bool) -> ContainerFate:
     written = container.resources
     # What the kubelet has set counts, which is another than the written one while the pod is resized in place.
     memory, limited = _memory([written] if status is None else [status.resources, written])
+    shares = pod_limited and not limited
     if status is None:
-        return ContainerFate(sys.intern(container.name), 0, (), memory, limited)
+        return ContainerFate(sys.intern(container.name), 0, (), memory, limited, shares)
     endings = (_ending(status.last_state, restarted=True), _ending(status.state, restarted=False))
     known = tuple(ending for ending in endings if ending is not None)
-    return ContainerFate(sys.intern(container.name), status.restart_count, known, memory, limited)
+    return ContainerFate(sys.intern(container.name), status.restart_count, known, memory, limited, shares)
 
 
 def _ending(state: _State | None, *, restarted: bool) -> Ending | None:

@@ -37,7 +37,6 @@ log = logging.getLogger(__name__)
 _YIELD_EVERY: Final = 256
 """Events after which other tasks get a turn: a burst of a busy watch must not hold up a request."""
 _WATCH_SECONDS: Final = 300
-"""A watch is asked to last this long to twice this long, as in client-go: spreads reconnects."""
 
 
 class Handler(Protocol[T_contra]):
@@ -94,6 +93,7 @@ class Reflector(Generic[T]):
         name: label of the metrics and logs; default the resource's.
         page: objects per list page.
         pace_seconds: of `ApiClient.watch`: how long events may wait to be taken together.
+        watch_seconds: a watch is asked to last this long to twice this long, as in client-go: spreads reconnects.
         sleep: waits the given seconds.
         uniform: uniform in [0, 1), for the jitter.
         clock: monotonic seconds.
@@ -111,6 +111,7 @@ class Reflector(Generic[T]):
         name: str | None = None,
         page: int = PAGE,
         pace_seconds: float = 0.0,
+        watch_seconds: int = _WATCH_SECONDS,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         uniform: Callable[[], float] = random.random,
         clock: Callable[[], float] = time.monotonic,
@@ -125,6 +126,7 @@ class Reflector(Generic[T]):
         self._count = (metrics or ReflectorMetrics()).of(self.name, lambda: self.lag_seconds)
         self._page = page
         self._pace_seconds = pace_seconds
+        self._watch_seconds = watch_seconds
         self._sleep = sleep
         self._uniform = uniform
         self._clock = clock
@@ -222,7 +224,7 @@ class Reflector(Generic[T]):
     async def _watch(self, version: str) -> None:
         self._count.watches()
         opened = self._clock()
-        seconds = int(_WATCH_SECONDS * (1 + self._uniform()))
+        seconds = int(self._watch_seconds * (1 + self._uniform()))
         lines = self._api.watch(self._path, version, seconds, pace_seconds=self._pace_seconds, **self._params)
         async with aclosing(lines):
             handled = 0

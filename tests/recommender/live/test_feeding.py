@@ -6,6 +6,7 @@ import pytest
 
 from recommender.live.closing import close_run, runs_due
 from recommender.live.feeding import Dropped, Feeder, Place
+from recommender.remembering.learned import decode_learned, encode_learned
 from recommender.remembering.open_sketches import MIDDLES, bucket_of
 from recommender.sources.observation import Incident, IncidentKind, UsageSample
 from recommender.workloads.fleet import Fleet
@@ -95,6 +96,7 @@ def test_without_a_limit_an_oom_kill_asks_for_more_than_was_used() -> None:
     fed.take_incident(_incident(), 120)
 
     assert fleet.days[DAY].memory_peak[0] == 1200 * MIB
+    assert decode_learned(encode_learned(fleet.at(0))).slow.oom_bytes == 1200 * MIB  # it can be written
 
 
 def test_incidents_of_strangers_and_plain_restarts_change_no_memory() -> None:

@@ -87,6 +87,29 @@ def test_a_container_never_measured_gets_the_size_table() -> None:
     assert (one.lower, one.upper, one.samples) == ({}, {}, 0)
 
 
+def test_an_oom_kill_raises_the_size_table_and_says_so() -> None:
+    fleet = Fleet()
+    fleet.track(web(), ["app"], MIDNIGHT, by_runs=False)
+    incident = Incident(IncidentKind.OOM_KILLED, "shop", "web-1", "u", "app", MIDNIGHT + 60, 2560 * 2**20)
+    feeder(fleet).take_incident(incident, 120)
+    one = _first(_pass(fleet, MIDNIGHT + 60)[0])
+
+    # 1.2 x 2,560 MiB = 3,072 MiB is what a limit of 125 % of the request has to hold: 2,457.6 MiB, on the grid 2,560 MiB
+    assert (one.source, one.target["memory"]) == (Source.SIZE_TABLE, 2560 * 2**20)
+    assert one.clamps == ("OOM kill",)
+    assert one.formula == "size table of the class, memory for the 3072 MiB that an OOM kill asks for"
+
+
+def test_an_oom_kill_that_the_size_table_holds_anyway_is_not_its_reason() -> None:
+    fleet = Fleet()
+    fleet.track(web(), ["app"], MIDNIGHT, by_runs=False)
+    incident = Incident(IncidentKind.OOM_KILLED, "shop", "web-1", "u", "app", MIDNIGHT + 60, 256 * 2**20)
+    feeder(fleet).take_incident(incident, 120)
+    one = _first(_pass(fleet, MIDNIGHT + 60)[0])
+
+    assert (one.target["memory"], one.clamps, one.formula) == (2 * 2**30, (), "size table of the class")
+
+
 def _featured(slow: Slow, image: str) -> None:
     slow.features = {"image": image, "container": "app", "namespace": "shop", "class": "standard"}
 

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
+import inspect
 import json
 from typing import Any
 
 import pytest
 from prometheus_client import CollectorRegistry
 
-from recommender.sources.incidents import EventFeed, IncidentKey, IncidentLog
-from recommender.sources.memory_events import project_memory_event
+from recommender.sources.incidents import EventFeed, IncidentKey, IncidentLog, event_reflectors
+from recommender.sources.memory_events import REASONS, project_memory_event
 from recommender.sources.metrics import SourceMetrics
 from recommender.sources.observation import Incident, IncidentKind
 from recommender.sources.pod_fates import PodFate, project_pod_fate
+from stowplan.kube.client import ApiClient
 from stowplan.kube.codec import ObjectKey
+from stowplan.kube.reflector_metrics import ReflectorMetrics
+from tests.support.fake_api import FakeApi, serving_api
 
 T = 1_699_999_200
 MIB = 2**20
@@ -285,3 +290,19 @@ def test_a_pod_without_statuses_or_numbers() -> None:
     raw = {"metadata": {"name": "p", "namespace": "n", "uid": "u"}, "spec": {"containers": [container]}}
     (fate,) = project_pod_fate(json.dumps(raw).encode()).containers
     assert (fate.name, fate.restarts, fate.endings, fate.memory_limit) == ("a", 0, (), 0)
+
+
+async def test_a_watch_of_events_ends_before_its_silence_is_taken_for_death() -> None:
+    fake = FakeApi()
+    async with serving_api(fake) as api, asyncio.timeout(60):
+        reflectors = event_reflectors(api, Bed().log, ReflectorMetrics())
+        tasks = [asyncio.create_task(reflector.run()) for reflector in reflectors]
+        while len(fake.watches()) < len(reflectors):  # noqa: ASYNC110 - the server does not signal
+            await asyncio.sleep(0.002)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    presumed_dead = inspect.signature(ApiClient.watch).parameters["idle_seconds"].default
+    assert {query["fieldSelector"] for query in fake.watches()} == {f"reason={reason}" for reason in REASONS}
+    assert all(60 <= int(query["timeoutSeconds"]) < presumed_dead for query in fake.watches())
