@@ -1,8 +1,8 @@
 """What a kubelet and containerd tell of real ends, and what we make of it.
 
-`golden/kubelet/endings.json` holds statuses of real pods, one after the other, as a watch of a kind cluster delivered them (Kubernetes 1.36.3,
-containerd 2.2.9, cgroup v1), without what is not read. All containers have a limit of 64Mi, but those that share one of the pod. Minutes
-and seconds are those of `finishedAt`.
+`golden/kubelet/endings.json` holds statuses of real pods, one after the other, as a watch of a kind cluster delivered them (Kubernetes
+1.36.3, containerd 2.2.9, cgroup v1), without what is not read. All containers have a limit of 64Mi, but those that share one of the pod.
+Minutes and seconds are those of `finishedAt`.
 """
 
 from __future__ import annotations
