@@ -188,8 +188,8 @@ class Feeder:
 
         What befalls an init container is learned, but says nothing about how the running pod fares: None.
 
-        An OOM kill, or an eviction for memory, counts as a peak of max(limit + 100 MiB, bump % of limit) (VPA's rule) and makes the
-        workload urgent. Where the limit is unknown the day's peak takes its place.
+        An OOM kill counts as a peak of max(limit + 100 MiB, bump % of limit), an eviction for memory as the same of what was used then
+        (VPA's rule), and makes the workload urgent. Where limit or use is unknown the day's peak takes its place.
         """
         place = self._locate(incident.namespace, incident.pod, incident.container)
         if place is None:

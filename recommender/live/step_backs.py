@@ -41,7 +41,13 @@ class StepBacks:
         self._since_s = now_s
 
     def incident(self, key: WorkloadKey, incident: Incident) -> None:
-        """Something befell a container of a workload."""
+        """Something befell a container of a workload.
+
+        What is older than an hour before the present one says nothing about it: pods show their last end for as long as they live, and who
+        starts anew is told of all of them.
+        """
+        if incident.t_s < self._since_s - HOUR_S:
+            return
         counting = self._counting.setdefault(key, _Counting())
         kind = counting.oom_killed if incident.kind.for_memory else counting.restarted
         kind.add((incident.pod_uid, incident.container))

@@ -9,7 +9,7 @@ from typing import Any, Final
 from recommender.sources.memory_events import EVICTED, REASONS, MemoryEvent, project_memory_event
 from recommender.sources.metrics import SourceMetrics
 from recommender.sources.observation import Incident, IncidentKind
-from recommender.sources.pod_fates import ContainerFate, Ending, PodFate, project_pod_fate
+from recommender.sources.pod_fates import OOM_KILLED, ContainerFate, Ending, PodFate, project_pod_fate
 from stowplan.kube.client import ApiClient
 from stowplan.kube.codec import ObjectKey
 from stowplan.kube.paths import EVENTS, PODS
@@ -19,10 +19,10 @@ from stowplan.kube.reflector_metrics import ReflectorMetrics
 IncidentKey = tuple[str, str, int]
 """Pod's UID, container, Unix seconds of the end; where the kubelet does not know when it ended: minus the number of the restart."""
 
-_OOM_KILLED: Final = "OOMKilled"
-_ERROR: Final = "Error"
-"""What the runtime says of an end with an exit code other than 0 where it knows no more. The kubelet's own `ContainerStatusUnknown` (the
-container is not there any more) has exit code 137 as well, though nobody saw how it ended."""
+_UNSEEN: Final = frozenset({"ContainerStatusUnknown", "RestartingAllContainers", "Unknown"})
+"""Nobody saw how the container ended, and the exit code is made up: 137 by the kubelet for one that is not there any more, as after an
+eviction, and for one that it removed because another one of the pod ended (a rule that restarts all); 255 by containerd after a restart
+of the node."""
 _SIGKILLED: Final = 128 + 9
 """Exit code of a process that SIGKILL ended."""
 _REMEMBERED_S: Final = 24 * 3600
@@ -102,11 +102,13 @@ class IncidentLog:
         if event.reason != EVICTED and any(self._seen(event.pod_uid, name, event.t_s) for name in containers):
             return
         kind = IncidentKind.EVICTED if event.reason == EVICTED else IncidentKind.OOM_KILLED
-        limits = {fate.name: fate.memory_limit for fate in pod.containers} if pod is not None else {}
+        had = {fate.name: fate.memory_limit for fate in pod.containers} if pod is not None else {}
+        # An evicted container was short of its request, not of its limit: what it used is what it needs.
+        had |= {name: used for name, used in zip(event.containers, event.usages, strict=True) if used}
         namespace, name = (pod.namespace, pod.name) if pod is not None else (event.namespace, event.pod)
         for container in containers:
             self._once(
-                Incident(kind, namespace, name, event.pod_uid, container, event.t_s, limits.get(container, 0)),
+                Incident(kind, namespace, name, event.pod_uid, container, event.t_s, had.get(container, 0)),
                 event.t_s,
             )
 
@@ -117,7 +119,7 @@ class IncidentLog:
                 self._ended(kind, pod, fate, ending.finished_s, ending.started_s)
         unseen = before is not None and fate.restarts > before.restarts
         if unseen and not any(ending.restarted for ending in fate.endings):
-            # The count went up, but the kubelet has forgotten how it ended, as after a restart of the node.
+            # The count went up, but the kubelet does not say how it ended, or not yet.
             self._ended(IncidentKind.RESTARTED, pod, fate, 0)
 
     def _counted_blindly(self, kind: IncidentKind, pod: PodFate, fate: ContainerFate, ending: Ending) -> bool:
@@ -208,18 +210,20 @@ def pod_reflector(
 
 
 def _kind(ending: Ending, fate: ContainerFate) -> IncidentKind | None:
-    """What an end was; None where it was none of our business: an orderly one, or one that was not followed by a new start.
+    """What an end was; None where it was none of our business: orderly, not followed by a new start, or seen by nobody.
 
     `OOMKilled` counts with any exit code: on cgroup v1 a kill of a child process is told at the end of the container, however it ended. But
     there a kill at the pod's limit is told of every container of the pod, so of those that share it only the killed one counts.
 
     A pod that is deleted ends by SIGKILL too if it does not heed SIGTERM, hence the new start is asked for there as well.
     """
+    if ending.reason in _UNSEEN:
+        return None
     killed = ending.exit_code == _SIGKILLED
-    if ending.reason == _OOM_KILLED and (killed or not fate.shares_limit):
+    if ending.reason == OOM_KILLED and (killed or not fate.shares_limit):
         return IncidentKind.OOM_KILLED
     if ending.restarted and ending.exit_code != 0:
-        return IncidentKind.KILLED if killed and fate.limited and ending.reason == _ERROR else IncidentKind.RESTARTED
+        return IncidentKind.KILLED if killed and fate.limited else IncidentKind.RESTARTED
     return None
 
 

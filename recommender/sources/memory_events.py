@@ -12,6 +12,8 @@ from typing import Final
 
 import msgspec
 
+from stowplan.model.quantity import QuantityError, parse_bytes
+
 EVICTED: Final = "Evicted"
 OOM_REASONS: Final = ("OOMKilling", "SystemOOM")
 REASONS: Final = (EVICTED, *OOM_REASONS)
@@ -32,6 +34,8 @@ class MemoryEvent:
     """Empty as for `pod`."""
     containers: tuple[str, ...]
     """Those that used more than they had asked for; empty where the event does not say."""
+    usages: tuple[int, ...]
+    """What each of them used, bytes; 0 where the event does not say."""
     t_s: int
     """First occurrence, so that repetitions of the event are the same incident."""
 
@@ -78,13 +82,15 @@ def project_memory_event(raw: bytes | msgspec.Raw) -> MemoryEvent | None:
     about = event.involved_object
     annotations = event.metadata.annotations or {}
     at = event.first_timestamp or event.event_time or event.metadata.creation_timestamp
+    containers = tuple(name for name in annotations.get("offending_containers", "").split(",") if name)
     uid = about.uid if about.kind == "Pod" else _uid_in(event.message)
     return MemoryEvent(
         event.reason,
         about.namespace if about.kind == "Pod" else "",
         about.name if about.kind == "Pod" else "",
         uid,
-        tuple(name for name in annotations.get("offending_containers", "").split(",") if name),
+        containers,
+        _usages(annotations.get("offending_containers_usage", ""), len(containers)),
         int(at.timestamp()) if at else 0,
     )
 
@@ -94,6 +100,18 @@ def _for_memory(event: _Event) -> bool:
     component = event.reporting_component or (event.source.component if event.source else "")
     starved = (event.metadata.annotations or {}).get("starved_resource", "")
     return component == "kubelet" and event.involved_object.kind == "Pod" and starved == "memory"
+
+
+def _usages(text: str, containers: int) -> tuple[int, ...]:
+    written = text.split(",")
+    return tuple(map(_bytes, written)) if len(written) == containers else (0,) * containers
+
+
+def _bytes(quantity: str) -> int:
+    try:
+        return parse_bytes(quantity)
+    except QuantityError:
+        return 0
 
 
 def _uid_in(message: str) -> str:

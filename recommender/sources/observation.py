@@ -55,7 +55,7 @@ class Incident:
     container: str
     t_s: int
     memory_limit: int
-    """Bytes that it had to do with (its limit, else its request); 0 where unknown."""
+    """Bytes that it had to do with: its limit, else its request, or what it used when it was evicted; 0 where unknown."""
     started_s: int = 0
     """Unix seconds of the start of the run that ended so; 0 where unknown."""
 

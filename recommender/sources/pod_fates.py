@@ -13,6 +13,12 @@ import msgspec
 from stowplan.kube.shapes import Quantities
 from stowplan.model.quantity import QuantityError, parse_bytes
 
+OOM_KILLED: Final = "OOMKilled"
+"""Reason of an end for memory."""
+_START_ERROR: Final = "StartError"
+_KILLED_AT_START: Final = "container init was OOM-killed"
+"""What runc says where the limit is too small for itself: containerd's reason is that the container could not be started."""
+
 
 @dataclass(frozen=True, slots=True)
 class Ending:
@@ -67,6 +73,7 @@ class _Container(msgspec.Struct, gc=False):
 
 class _Terminated(msgspec.Struct, rename="camel", gc=False):
     reason: str = ""
+    message: str = ""
     exit_code: int = 0
     started_at: datetime | None = None
     finished_at: datetime | None = None
@@ -145,9 +152,9 @@ def _ending(state: _State | None, *, restarted: bool) -> Ending | None:
     if state is None or state.terminated is None:
         return None
     ended = state.terminated
-    return Ending(
-        sys.intern(ended.reason), ended.exit_code, _seconds(ended.finished_at), restarted, _seconds(ended.started_at)
-    )
+    at_start = ended.reason == _START_ERROR and _KILLED_AT_START in ended.message
+    reason = OOM_KILLED if at_start else sys.intern(ended.reason)
+    return Ending(reason, ended.exit_code, _seconds(ended.finished_at), restarted, _seconds(ended.started_at))
 
 
 def _seconds(at: datetime | None) -> int:

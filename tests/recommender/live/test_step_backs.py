@@ -78,6 +78,17 @@ def test_a_quiet_smaller_size_is_left_in_force() -> None:
     assert not fleet.workloads[WEB].urgent
 
 
+def test_ends_of_long_ago_are_not_of_this_hour() -> None:
+    fleet = Fleet()
+    fleet.track(web(), ["app"], MIDNIGHT, by_runs=False)
+    steps = StepBacks(fleet, MIDNIGHT)
+    for number, age_s in enumerate((2 * 86_400, HOUR + 1, HOUR, 60)):
+        steps.incident(WEB, _kill(number, MIDNIGHT - age_s))
+    steps.close_hour(_pods("1Gi"), MIDNIGHT + HOUR)
+
+    assert fleet.workloads[WEB].watch.usual.oom_kills.events == 2
+
+
 def test_throttled_shares_are_averaged_over_the_hour() -> None:
     fleet = Fleet()
     fleet.track(web(), ["app"], MIDNIGHT, by_runs=False)

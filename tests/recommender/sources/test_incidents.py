@@ -209,15 +209,31 @@ def test_an_eviction_is_laid_to_the_containers_that_the_kubelet_names() -> None:
     observe(bed, evicted())
     observe(bed, evicted(lastTimestamp="2023-11-14T22:20:00Z"))  # the same event, repeated
     assert [(i.kind, i.container, i.t_s, i.memory_limit) for i in bed.seen] == [
-        (IncidentKind.EVICTED, "app", T + 600, 2048 * MIB),
-        (IncidentKind.EVICTED, "cache", T + 600, 0),  # not in the pod that we know
+        (IncidentKind.EVICTED, "app", T + 600, 3072 * MIB),  # what it used, not its limit
+        (IncidentKind.EVICTED, "cache", T + 600, 1024 * MIB),  # not in the pod that we know
     ]
+
+
+@pytest.mark.parametrize("usage", ["", "3Gi", "3Gi,1Gi,2Gi", "much,-1"])
+def test_an_eviction_that_does_not_tell_what_was_used_counts_with_the_limits(usage: str) -> None:
+    bed = Bed()
+    bed.log.replace([pod()])
+    annotations = {
+        "offending_containers": "app,cache",
+        "starved_resource": "memory",
+        "offending_containers_usage": usage,
+    }
+    observe(bed, evicted(metadata={"annotations": annotations}))
+    assert [(i.container, i.memory_limit) for i in bed.seen] == [("app", 2048 * MIB), ("cache", 0)]
 
 
 def test_an_eviction_is_seen_even_after_its_pod() -> None:
     bed = Bed()
     observe(bed, evicted())
-    assert [(i.namespace, i.pod, i.memory_limit) for i in bed.seen] == [("shop", "web-0", 0)] * 2
+    assert [(i.namespace, i.pod, i.memory_limit) for i in bed.seen] == [
+        ("shop", "web-0", 3072 * MIB),
+        ("shop", "web-0", 1024 * MIB),
+    ]
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,9 @@
 """What a kubelet and containerd tell of real ends, and what we make of it.
 
 `golden/kubelet/endings.json` holds statuses of real pods, one after the other, as a watch of a kind cluster delivered them (Kubernetes
-1.36.3, containerd 2.2.9, cgroup v1), without what is not read. All containers have a limit of 64Mi, but those that share one of the pod.
-Minutes and seconds are those of `finishedAt`.
+1.36.3, containerd 2.2.9, cgroup v1), without what is not read. Containers have a limit of 64Mi, but for one of 4Mi and two that share
+one of their pod. Minutes and seconds are those of `finishedAt`. `evictions.json` holds the Events of two evictions, with a soft threshold
+that was raised to more than there was.
 """
 
 from __future__ import annotations
@@ -15,11 +16,13 @@ from typing import Any, Final
 import pytest
 
 from recommender.sources.incidents import IncidentLog
+from recommender.sources.memory_events import project_memory_event
 from recommender.sources.metrics import SourceMetrics
 from recommender.sources.observation import Incident
 from recommender.sources.pod_fates import project_pod_fate
 
 ENDINGS: Final = Path(__file__).parents[2] / "golden" / "kubelet" / "endings.json"
+EVICTIONS: Final = ENDINGS.with_name("evictions.json")
 NOW: Final = datetime(2026, 11, 26, 7, 0, tzinfo=UTC)
 """When those are seen of which nobody knows when they were."""
 
@@ -55,6 +58,8 @@ def _short(incident: Incident) -> str:
             "killed-and-once-told-as-error",
             [f"OOMKilled app {at}" for at in ("39:50", "39:52", "40:07")] + ["Killed app 40:31", "OOMKilled app 41:27"],
         ),
+        # The limit is too small for runc itself: StartError, exit code 128, and a message.
+        ("limit-too-small-to-start", ["OOMKilled app 17:14", "OOMKilled app 17:16"]),
         # The other container ended by itself with exit code 3, and is told to be OOM-killed.
         (
             "killed-at-the-limit-of-the-pod",
@@ -65,7 +70,12 @@ def _short(incident: Incident) -> str:
         ("exit-1-in-crash-loop", ["Restarted app 39:51", "Restarted app 39:56"]),
         ("exit-137-by-itself", ["Killed app 39:51"]),
         ("liveness-failed", [f"Killed app {at}" for at in ("39:54", "39:57", "40:03")]),
-        ("container-removed-behind-the-kubelet", ["Restarted app 00:00"]),  # ContainerStatusUnknown, exit code 137
+        ("no-such-command", ["Restarted app 17:15", "Restarted app 17:16"]),
+        # Nobody saw how they ended. ContainerStatusUnknown, exit code 137: the kubelet makes it up; the Event tells of the eviction.
+        ("container-removed-behind-the-kubelet", []),
+        ("evicted", []),
+        ("all-containers-restarted", []),  # by a rule, since one of them ended with exit code 42
+        ("node-restarted", []),  # Unknown, exit code 255
         ("shim-lost", ["Restarted app 00:00"]),  # counted up first, told as Error with exit code 255 later
     ],
 )
@@ -76,3 +86,19 @@ def test_real_ends(name: str, expected: list[str]) -> None:
 @pytest.mark.parametrize(("name", "limit_mib"), [("first-process-killed", 64), ("killed-at-the-limit-of-the-pod", 0)])
 def test_the_limit_is_the_container_s_own(name: str, limit_mib: int) -> None:
     assert {incident.memory_limit for incident in incidents_of(name)} == {limit_mib * 2**20}
+
+
+def test_a_real_eviction_tells_what_was_used() -> None:
+    seen: list[Incident] = []
+    log = IncidentLog(seen.append, SourceMetrics(), clock=NOW.timestamp)
+    for raw in json.loads(EVICTIONS.read_text("ascii")):
+        event = project_memory_event(json.dumps(raw).encode())
+        assert event is not None
+        log.observe_event(event)
+
+    # Requests were 64Mi and 32Mi, limits 1Gi; a third container used less than it had asked for.
+    assert [(i.pod, i.container, i.memory_limit) for i in seen] == [
+        ("ev-eater", "app", 413_388 * 1024),
+        ("ev-eater", "cache", 208_180 * 1024),
+        ("ev-init", "side", 156_880 * 1024),
+    ]
