@@ -3,7 +3,7 @@
 `golden/kubelet/endings.json` holds statuses of real pods, one after the other, as a watch of a kind cluster delivered them (Kubernetes
 1.36.3, containerd 2.2.9, cgroup v1), without what is not read. Containers have a limit of 64Mi, but for one of 4Mi and two that share
 one of their pod. Minutes and seconds are those of `finishedAt`. `evictions.json` holds the Events of two evictions, with a soft threshold
-that was raised to more than there was.
+that was raised to more than there was. Of `node-restarted` the last status is what `kubectl get` showed: the watch ended with the node.
 """
 
 from __future__ import annotations
