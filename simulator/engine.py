@@ -11,6 +11,7 @@ from itertools import groupby
 
 import numpy as np
 
+from extender.moves.allowance import Allowance
 from simulator.cluster import Cluster, Ints
 from simulator.meter import SECONDS_PER_HOUR, Meter
 from simulator.opening import kind_to_open
@@ -18,9 +19,6 @@ from simulator.policies.policy import Policy
 from simulator.score_cache import ScoreCache
 from simulator.trace import PodRow, Trace
 from simulator.window import Window, window_of
-
-MOVES_PER_PLACEMENTS = 10
-"""At most one move for so many placed pods, over the whole run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +53,7 @@ class Replay:
                 self.cluster.open(kind)
         self.placed = self.unplaced = self.moves = 0
         self._moves_allowed = moves
+        self._allowance = Allowance()
         self._seed = seed
         self._window = window or window_of(trace)
         self._cache = ScoreCache(self.cluster, policy)
@@ -100,6 +99,7 @@ class Replay:
             return
         self._put(pod, slot, self.policy.device(self.cluster, pod.shape, slot))
         self.placed += 1
+        self._allowance.came(1)
         self.policy.placed(self.cluster, pod, slot, now)
         if pod.departure_s is not None:
             heapq.heappush(self._departures, (max(pod.departure_s, now), pod.index))
@@ -167,8 +167,8 @@ class Replay:
             self._close_empty(source)
 
     def _move(self, now: int) -> None:
-        budget = self.placed // MOVES_PER_PLACEMENTS - self.moves
-        if budget <= 0 or not self._moves_allowed:
+        budget = self._allowance.left
+        if not budget or not self._moves_allowed:
             return
         for pod, target in self.policy.moves(self.cluster, now, budget)[:budget]:
             source = self._where[pod.index][1]
@@ -179,6 +179,7 @@ class Replay:
             self._take(pod)
             self._put(pod, target, self.policy.device(self.cluster, pod.shape, target))
             self.moves += 1
+            self._allowance.moved(1)
             self.policy.moved(self.cluster, pod, source, target, now)
 
     def _advance(self, now: int, meter: Meter) -> None:

@@ -25,7 +25,7 @@ MAX_BODY_BYTES: Final = 8 * 1024 * 1024
 
 
 class ExtenderApp:
-    """Answers `/filter`, `/prioritize`, and for people `/explain` and `/plan`.
+    """Answers `/filter`, `/prioritize`, for people `/explain` and `/plan`, and for `stowplan moves` `/lifetimes`.
 
     A body that cannot be answered gets 400 (413 where it is too large): a failure, which `ignorable` passes over.
 
@@ -52,8 +52,8 @@ class ExtenderApp:
             return _of("POST", call, lambda: self._decide(PRIORITIZE, call.body, self._prioritize))
         parts = urlsplit(call.target)
         match [unquote(part) for part in parts.path.strip("/").split("/")]:
-            case ["plan"]:
-                return _of("GET", call, lambda: _json(explain_plan(self._decider.view().plan)))
+            case ["plan" | "lifetimes" as what]:
+                return _of("GET", call, self._plan if what == "plan" else self._lifetimes)
             case ["explain"]:
                 query = parse_qs(parts.query)
                 return _of("GET", call, lambda: self._explain(_first(query, "uid"), None, _first(query, "node")))
@@ -61,7 +61,7 @@ class ExtenderApp:
                 node = _first(parse_qs(parts.query), "node")
                 return _of("GET", call, lambda: self._explain("", (namespace, name), node))
             case _:
-                return refusal(HTTPStatus.NOT_FOUND, "paths: /filter, /prioritize, /explain, /plan")
+                return refusal(HTTPStatus.NOT_FOUND, "paths: /filter, /prioritize, /explain, /plan, /lifetimes")
 
     def _filter(self, args: ExtenderArgs) -> bytes:
         return encode_filter_result(args, self._decider.filter(args))
@@ -77,6 +77,15 @@ class ExtenderApp:
             return refusal(HTTPStatus.BAD_REQUEST, str(error))
         self._durations[verb].observe(self._clock() - start)
         return Answer(answer)
+
+    def _plan(self) -> Answer:
+        return _json(explain_plan(self._decider.view().plan))
+
+    def _lifetimes(self) -> Answer:
+        """For how long each node is expected to be in use: one product over all nodes."""
+        trouble, nodes = self._decider.trouble, self._decider.view().nodes
+        known = nodes.seconds_left() if nodes is not None and trouble is None else None
+        return _json({"schema_version": 1, "seconds_left": known})
 
     def _explain(self, uid: str, name: tuple[str, str] | None, node: str) -> Answer:
         decisions = self._decider.decisions

@@ -135,6 +135,11 @@ class Decider:
         """Decide by these workload classes from now on."""
         self._classes = classes
 
+    @property
+    def trouble(self) -> Outcome | None:
+        """Why the cluster as watched cannot be trusted now, or None."""
+        return self._trouble()
+
     def view(self) -> View:
         """What decisions read now."""
         self._reservations.expire()

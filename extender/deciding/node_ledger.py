@@ -244,6 +244,14 @@ class NodeLedger:
         row = self.table.rows.get(node)
         return 0 if row is None else int(self._added(pod, np.array([row]))[0])
 
+    def seconds_left(self) -> dict[str, float] | None:
+        """Node -> how long its pods are expected to keep it in use; None where nothing was learned."""
+        if self._curves is None:
+            return None
+        names = list(self.table.rows)
+        rows = np.fromiter(self.table.rows.values(), np.int64, len(names))
+        return dict(zip(names, self._curves.seconds_left(rows).tolist(), strict=True))
+
     def _added(self, pod: Pod, rows: Ints) -> Ints:
         if self._curves is None or self._expectations is None:
             added = np.zeros(len(rows), np.int64)

@@ -43,17 +43,24 @@ class Budgets:
 
     Args:
         budgets: all of the cluster.
+        patient: whether every eviction waits until the budgets allow it, as those evicted before run again: then what counts is that they
+            allow one at all. Otherwise all that is moved has to be within what they allow now.
     """
 
-    def __init__(self, budgets: Iterable[DisruptionBudget]) -> None:
+    def __init__(self, budgets: Iterable[DisruptionBudget], *, patient: bool = False) -> None:
         self._budgets = tuple(budgets)
+        self._patient = patient
         self._left = {(b.namespace, b.name): b.allowed for b in self._budgets}
 
     def copy(self) -> Budgets:
         """The same budgets, to be spent apart from these."""
-        twin = Budgets(self._budgets)
+        twin = Budgets(self._budgets, patient=self._patient)
         twin._left = dict(self._left)
         return twin
+
+    def for_patience(self) -> Budgets:
+        """The same budgets for evictions that wait until they are allowed."""
+        return Budgets(self._budgets, patient=True)
 
     def refuses(self, pod: Pod) -> str:
         """Why the pod may not be evicted now, or an empty string."""
@@ -67,6 +74,8 @@ class Budgets:
 
     def spend(self, pod: Pod) -> None:
         """The pod is moved."""
+        if self._patient:
+            return
         for budget in self._budgets:
             if budget.covers(pod):
                 self._left[budget.namespace, budget.name] -= 1

@@ -1,45 +1,36 @@
 """Which nodes could be emptied, by which moves, and what that saves (Karpenter's and descheduler's word is consolidation).
 
-A node is emptied whole or not at all, as only then money is saved, and only into nodes in use. Cheapest disruption first: dollars an hour
-saved per pod moved. Whoever says that a pod or node is to be kept is heeded, and a node that cluster-autoscaler or Karpenter is about
-to remove is left to them.
+The decision is `extender.moves.emptying`, which the simulator replays. This module says which nodes of a live cluster it may choose from,
+and by which rules pods fit. Whoever says that a pod or node is to be kept is heeded, a node that cluster-autoscaler or Karpenter is about
+to remove is left to them, and every drain has passed the independent validator.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
+import numpy as np
+
 from extender.binpacking.bins import is_furniture
+from extender.binpacking.feasibility import Packing
+from extender.binpacking.instance import build_instance
+from extender.binpacking.planning import slots_by_name
 from extender.binpacking.prices import node_price
+from extender.binpacking.validation import validate
 from extender.cluster.snapshot import NodeInfo, Snapshot
 from extender.moves.budgets import Budgets
-from extender.moves.rearrangement import is_empty, place, with_placed, without
+from extender.moves.emptying import DEFAULT_LIMITS, Candidate, Decision, Emptied, Kept, Limits, decide
+from extender.moves.rearrangement import closed, is_empty, with_placed, without
+from extender.moves.room import LOOK_AHEAD_S, Ints, Mover, Nodes
 from stowplan.model.disruption import LEAVING_TAINTS
 from stowplan.model.pod import Pod
 from stowplan.model.workload_class import WorkloadClass
 
 NEVER_MOVED: Final = frozenset({"critical"})
 """Workload classes whose pods stay: a restart costs them more than a node."""
-_TRIES_PER_DRAIN: Final = 5
-"""Nodes looked at for each that may be emptied: bounds the work."""
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """How much may be proposed."""
-
-    drains: int = 10
-    """Most nodes."""
-    pods_per_node: int = 12
-    """A node with more pods that have to move stays."""
-    moves: int = 50
-    """Most pods in all."""
-
-
-DEFAULT_LIMITS: Final = Limits()
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +49,8 @@ class Drain:
     node: str
     price: int
     moves: tuple[Move, ...]
+    seconds_left: float | None = None
+    """For how long its pods are expected to keep it in use otherwise; None where nothing was learned."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +75,7 @@ def propose(
     budgets: Budgets,
     classes: Mapping[str, WorkloadClass],
     limits: Limits = DEFAULT_LIMITS,
+    seconds_left: Mapping[str, float] | None = None,
 ) -> Proposal:
     """The moves that save most per pod moved, each drain possible after those before it.
 
@@ -91,60 +85,128 @@ def propose(
         budgets: what may be away.
         classes: workload classes.
         limits: see there.
+        seconds_left: for how long nodes are expected to be kept in use by their pods, as learned; None where nothing was.
     """
-    standing = _by_node(pods)
-    kept = {
-        n: why for n, i in snapshot.nodes.items() if not is_empty(i) and (why := _kept(i, standing[n], budgets, limits))
-    }
-    candidates = [n for n, i in snapshot.nodes.items() if not is_empty(i) and n not in kept]
-    candidates.sort(key=lambda n: (-node_price(snapshot.nodes[n].node) // max(1, len(_movable(standing[n]))), n))
-    drains: list[Drain] = []
-    received: set[str] = set()
-    for name in candidates[: limits.drains * _TRIES_PER_DRAIN]:
-        moving = _movable(standing[name])
-        left = limits.moves - sum(len(drain.moves) for drain in drains)
-        if len(drains) == limits.drains or name in received or len(moving) > left:
-            continue
-        after = _emptied(name, moving, snapshot, budgets, classes)
-        if isinstance(after, str):
-            kept[name] = after
-            continue
-        snapshot, budgets, moves = after
-        received.update(move.target for move in moves)
-        drains.append(Drain(name, node_price(snapshot.nodes[name].node), moves))
-    empty = [(n, node_price(i.node)) for n, i in sorted(snapshot.nodes.items()) if is_empty(i) and not _spoken_for(i)]
-    gone = {drain.node for drain in drains}
-    return Proposal(tuple(drains), tuple(entry for entry in empty if entry[0] not in gone), kept)
+    names, standing = sorted(snapshot.nodes), _by_node(pods)
+    in_use = [name for name in names if not is_empty(snapshot.nodes[name])]
+    kept = {n: why for n in in_use if (why := _kept(snapshot.nodes[n], standing[n], seconds_left))}
+    rows = {name: row for row, name in enumerate(names)}
+    candidates = [Candidate(rows[n], tuple(map(_mover, _movable(standing[n])))) for n in in_use if n not in kept]
+    rules = _Rules(snapshot, names, classes)
+    decision = decide(_numbers(snapshot, names, seconds_left), candidates, rules, budgets, limits)
+    return _proposal(snapshot, names, decision, kept, seconds_left)
 
 
-def _emptied(
-    name: str, moving: Sequence[Pod], snapshot: Snapshot, budgets: Budgets, classes: Mapping[str, WorkloadClass]
-) -> tuple[Snapshot, Budgets, tuple[Move, ...]] | str:
-    """Cluster, budgets and moves once the node is empty; or why it cannot be."""
-    spent = budgets.copy()
-    for pod in moving:
-        refused = spent.refuses(pod)
-        if refused:
-            return f"{pod.namespace}/{pod.name}: {refused}"
-        spent.spend(pod)
-    rest = without(snapshot, moving)
-    placement = place(moving, rest, classes, besides=(name,))
-    if placement is None:
-        return "its pods do not fit on other nodes in use"
-    moves = tuple(Move(pod, name, placement[pod.uid]) for pod in moving)
-    return with_placed(rest, moving, placement), spent, moves
+def _proposal(
+    snapshot: Snapshot,
+    names: Sequence[str],
+    decision: Decision[Pod],
+    kept: Mapping[str, str],
+    seconds_left: Mapping[str, float] | None,
+) -> Proposal:
+    def drain(emptied: Emptied[Pod]) -> Drain:
+        name = names[emptied.row]
+        moves = tuple(Move(pod, name, names[target]) for pod, target in emptied.moves)
+        left = None if seconds_left is None else seconds_left[name]
+        return Drain(name, node_price(snapshot.nodes[name].node), moves, left)
+
+    infos = sorted(snapshot.nodes.items())
+    return Proposal(
+        drains=tuple(map(drain, decision.emptied)),
+        empty=tuple((n, node_price(i.node)) for n, i in infos if is_empty(i) and not _spoken_for(i)),
+        kept={**kept, **{names[row]: _in_words(why) for row, why in decision.kept.items()}},
+    )
 
 
-def _kept(info: NodeInfo, pods: Sequence[Pod], budgets: Budgets, limits: Limits) -> str:
-    """Why the node is not to be emptied, or an empty string."""
+class _Rules:
+    """The cluster with the drains decided on so far, and kube-scheduler's filters on it.
+
+    Args:
+        snapshot: the cluster.
+        names: of its nodes, by row; bins of instances have the same order.
+        classes: workload classes.
+    """
+
+    def __init__(self, snapshot: Snapshot, names: Sequence[str], classes: Mapping[str, WorkloadClass]) -> None:
+        self.snapshot, self.names, self.classes = snapshot, names, classes
+
+    def attempt(self, candidate: Candidate[Pod]) -> _Trial:
+        """The pods of the node taken off it; it takes none any more, and empty nodes stay empty: opening one saves nothing."""
+        return _Trial(self, self.names[candidate.row], [mover.pod for mover in candidate.movers])
+
+
+class _Trial:
+    def __init__(self, rules: _Rules, source: str, pods: Sequence[Pod]) -> None:
+        self._rules, self._pods = rules, pods
+        self._rest = without(rules.snapshot, pods)
+        nodes = {n: closed(i) if n == source or is_empty(i) else i for n, i in self._rest.nodes.items()}
+        pending = dict(Counter(pod.signature for pod in pods))
+        self._asked = replace(self._rest, nodes=nodes, pending=pending, expected={})
+        instance = build_instance(self._asked, rules.classes)
+        self._items = {item.signature: number for number, item in enumerate(instance.items)}
+        self._eligible = [frozenset(bins) for bins in instance.eligible]
+        self._packing = Packing(instance)
+        self._where: dict[str, str] = {}
+
+    def admits(self, pod: Pod, row: int) -> bool:
+        """Whether every filter lets the pod onto the node, the pods put elsewhere before considered."""
+        item = self._items[pod.signature]
+        return row in self._eligible[item] and self._packing.refuses(item, row) is None
+
+    def put(self, pod: Pod, row: int) -> None:
+        """The pod goes there."""
+        self._packing.add(self._items[pod.signature], row)
+        self._where[pod.uid] = self._rules.names[row]
+
+    def keep(self) -> str:
+        """The pods stand there from now on, if the validator agrees."""
+        verdict = validate(self._asked, slots_by_name(self._packing), self._rules.classes)
+        if verdict.dropped or len(verdict.order) < len(self._pods):
+            return "its pods do not fit on other nodes in use"
+        self._rules.snapshot = with_placed(self._rest, self._pods, self._where)
+        return ""
+
+
+def _numbers(snapshot: Snapshot, names: Sequence[str], seconds_left: Mapping[str, float] | None) -> Nodes:
+    infos = [snapshot.nodes[name] for name in names]
+
+    def ints(values: Iterable[int]) -> Ints:
+        return np.fromiter(values, np.int64, len(infos))
+
+    def left(resource: str) -> Ints:
+        return ints(info.node.allocatable.get(resource, 0) - info.used.get(resource, 0) for info in infos)
+
+    expected = [LOOK_AHEAD_S if seconds_left is None else seconds_left.get(name, 0.0) for name in names]
+    return Nodes(
+        price=ints(node_price(info.node) for info in infos),
+        cpu=ints(info.node.allocatable.get("cpu", 0) for info in infos),
+        memory=ints(info.node.allocatable.get("memory", 0) for info in infos),
+        cpu_left=left("cpu"),
+        memory_left=left("memory"),
+        pods_left=left("pods"),
+        in_use=np.array([not is_empty(info) for info in infos], np.bool_),
+        seconds_left=np.array(expected, np.float64),
+    )
+
+
+def _mover(pod: Pod) -> Mover[Pod]:
+    requests = dict(pod.signature.requests)
+    return Mover(pod, requests.get("cpu", 0), requests.get("memory", 0))
+
+
+def _in_words(kept: Kept[Pod]) -> str:
+    return kept.why if kept.pod is None else f"{kept.pod.namespace}/{kept.pod.name}: {kept.why}"
+
+
+def _kept(info: NodeInfo, pods: Sequence[Pod], seconds_left: Mapping[str, float] | None) -> str:
+    """Why the node is not to be emptied whatever its budgets and the other nodes are, or an empty string."""
     spoken = _spoken_for(info)
     if spoken:
         return spoken
-    moving = _movable(pods)
-    if len(moving) > limits.pods_per_node:
-        return f"{len(moving)} pods would have to move, more than {limits.pods_per_node}"
-    for pod in moving:
-        why = unmovable(pod) or budgets.refuses(pod)
+    if seconds_left is not None and info.node.name not in seconds_left:
+        return "the extender does not know it yet"
+    for pod in _movable(pods):
+        why = unmovable(pod)
         if why:
             return f"{pod.namespace}/{pod.name}: {why}"
     return ""

@@ -9,11 +9,15 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
 
 from stowplan.kube.client import ApiClient
 from stowplan.kube.errors import Conflict, KubeError, NotFound, TooManyRequests
 from stowplan.kube.paths import PODS
 from stowplan.model.pod import Pod
+
+RETRY_SECONDS: Final = 5.0
+"""Between two attempts to evict a pod that a budget keeps: as long as `kubectl drain` waits."""
 
 
 class Outcome(StrEnum):
@@ -52,6 +56,18 @@ async def evict(api: ApiClient, pod: Pod, *, dry_run: bool) -> Evicted:
     return Evicted(pod, Outcome.WOULD_EVICT if dry_run else Outcome.EVICTED)
 
 
+async def _evict_patiently(
+    api: ApiClient, pod: Pod, *, dry_run: bool, patience_seconds: float, sleep: Callable[[float], Awaitable[None]]
+) -> Evicted:
+    left = patience_seconds
+    while True:
+        outcome = await evict(api, pod, dry_run=dry_run)
+        if outcome.outcome is not Outcome.REFUSED or left <= 0:
+            return outcome
+        await sleep(min(RETRY_SECONDS, left))
+        left -= RETRY_SECONDS
+
+
 async def evict_all(
     api: ApiClient,
     pods: Iterable[Pod],
@@ -60,13 +76,17 @@ async def evict_all(
     pause_seconds: float,
     tell: Callable[[Evicted], object],
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    patience_seconds: float = 0.0,
 ) -> list[Evicted]:
-    """Evict one after another with a pause in between; the first one that is not accepted ends it, as the rest may rest on it."""
+    """Evict one after another with a pause in between; the first one that is not accepted ends it, as the rest may rest on it.
+
+    One that a budget refuses is asked for again for as long as `patience_seconds`: those evicted before it may have to run again first.
+    """
     done: list[Evicted] = []
     for pod in pods:
         if done and not dry_run:
             await sleep(pause_seconds)
-        outcome = await evict(api, pod, dry_run=dry_run)
+        outcome = await _evict_patiently(api, pod, dry_run=dry_run, patience_seconds=patience_seconds, sleep=sleep)
         done.append(outcome)
         tell(outcome)
         if outcome.outcome not in (Outcome.WOULD_EVICT, Outcome.EVICTED, Outcome.GONE):

@@ -44,7 +44,7 @@ def place(
         return None
     wanted = dict(Counter(pod.signature for pod in pods))
     allowed = {
-        n: i if (opening or not is_empty(i)) and n not in besides else _closed(i) for n, i in snapshot.nodes.items()
+        n: i if (opening or not is_empty(i)) and n not in besides else closed(i) for n, i in snapshot.nodes.items()
     }
     asked = replace(snapshot, nodes=allowed, pending=wanted, expected={})
     slots = slots_by_name(first_fit_decreasing(build_instance(asked, classes)))
@@ -69,7 +69,7 @@ def is_empty(info: NodeInfo) -> bool:
     return all(is_furniture(signature) for signature in info.residents)
 
 
-def _closed(info: NodeInfo) -> NodeInfo:
+def closed(info: NodeInfo) -> NodeInfo:
     """The node as one that takes no pod, but whose pods still count for spread and affinity."""
     return replace(info, node=replace(info.node, unschedulable=True))
 

@@ -25,7 +25,6 @@ from simulator.trace import PodRow, PodShape, Trace
 
 _OPENING: Final = float(1 << 53), float(1 << 60)
 """Where the scores of empty nodes begin, without and with GPUs in the cluster: scores are doubles, and up to there they are exact."""
-_HOUR: Final = 3600
 
 
 class Stowplan(Policy):
@@ -98,9 +97,9 @@ class Stowplan(Policy):
         self._changed(target)
         self._occupancy.move(pod.index, self.path(pod), target, now)
 
-    def hours_left(self, nodes: Ints, now: int) -> Floats:
-        """Expected hours until the last pod of each node has left."""
-        return self._occupancy.seconds_left(nodes, now) / _HOUR
+    def seconds_left(self, nodes: Ints, now: int) -> Floats:
+        """Expected seconds until the last pod of each node has left."""
+        return self._occupancy.seconds_left(nodes, now)
 
     def seconds_added(self, pod: PodRow, nodes: Ints, now: int) -> Floats:
         """Expected seconds for which each of some nodes would be in use for this pod alone."""

@@ -1,114 +1,142 @@
-"""Our policy with moves: nodes whose few pods would keep them in use for long are emptied into the room of others."""
+"""Our policy with moves: what `stowplan moves` would decide, carried out every five minutes."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
 
-from simulator.cluster import Cluster, Ints
-from simulator.policies.stowplan import Stowplan
+from extender.moves.consolidation import NEVER_MOVED
+from extender.moves.emptying import DEFAULT_LIMITS, Candidate, Decision, decide
+from extender.moves.room import LOOK_AHEAD_S, Mover, Nodes
+from simulator.cluster import Cluster
+from simulator.policies.stowplan import Stowplan, owner_of
 from simulator.trace import PodRow
 
-HOURS_PER_MOVE: Final = 1.0
-"""A move has to save so many hours of its node: the price of a disruption."""
-_MOST_PODS: Final = 12
-"""Nodes with more pods are not emptied."""
-_TRIES: Final = 8
-"""Nodes looked at in one round: bounds the work."""
 _ROUND_S: Final = 300
 """Seconds between two rounds."""
-_HOUR: Final = 3600
-_NEVER_MOVED: Final = frozenset({"critical"})
-"""Workload classes whose pods stay where they are."""
 
 
 class StowplanWithMoves(Stowplan):
-    """Proposes to empty nodes.
+    """Empties nodes as `extender.moves.emptying` decides.
 
-    A node is emptied whole or not at all, as only then money is saved, and only into nodes in use. Moves are made one after another,
-    the next when the last pod runs again, so that never more than one pod of an owner is away: safe for any PodDisruptionBudget that
-    allows one. The engine counts them and allows one for every ten pods placed.
+    It decides as the product does: by what was learned of lifetimes so far, with the command's default limits, and within the
+    engine's budget of one move for every ten pods placed.
+
+    Every pod counts as one with a controller under a PodDisruptionBudget that lets one pod of its owner be away at a time.
+
+    Args:
+        waits: whether a pod's eviction waits until those before it run again (`--wait`); otherwise at most one pod of an owner is
+            moved in a round.
     """
 
-    def __init__(self, hours_per_move: float = HOURS_PER_MOVE) -> None:
+    def __init__(self, *, waits: bool = True) -> None:
         super().__init__()
-        self._hours_per_move = hours_per_move
+        self._waits = waits
         self._next_round_s = 0
 
+    def moved(self, cluster: Cluster, pod: PodRow, source: int, target: int, now: int) -> None:
+        """Learn as from an eviction: nobody tells the planner that the pod has not ended by itself, and its replacement is new."""
+        super().moved(cluster, pod, source, target, now)
+        self._occupancy.depart(pod.index, now)
+        self._occupancy.place(pod.index, self.path(pod), target, now, now)
+
     def moves(self, cluster: Cluster, now: int, budget: int) -> Sequence[tuple[PodRow, int]]:
-        """Pods to move and where to, most saving a move first."""
-        found: list[tuple[PodRow, int]] = []
-        if not self._occupancy.departed_any or now < self._next_round_s:
-            return found
+        """Pods to move and where to, in their order."""
+        if now < self._next_round_s:
+            return ()
         self._next_round_s = now + _ROUND_S
-        room = _Room(cluster)
-        for slot in self._worth_emptying(cluster, now, budget)[:_TRIES].tolist():
-            if room.received[slot]:
-                continue
-            pods = self.residents(slot)
-            if len(found) + len(pods) > budget:
-                continue
-            found += self._drain(cluster, room, slot, pods, now)
-        return found
+        decision = self.decision(cluster, now, budget)
+        return [move for emptied in decision.emptied for move in emptied.moves]
 
-    def _worth_emptying(self, cluster: Cluster, now: int, budget: int) -> Ints:
-        pods = cluster.residents[: cluster.slots]
-        nodes = np.flatnonzero((pods > 0) & (pods <= min(budget, _MOST_PODS)))
-        hours = self.hours_left(nodes, now) / pods[nodes]
-        order = np.argsort(-hours, kind="stable")
-        return nodes[order[hours[order] >= self._hours_per_move]]
+    def decision(self, cluster: Cluster, now: int, budget: int) -> Decision[PodRow]:
+        """What to empty now by at most so many moves."""
+        slots = np.flatnonzero(cluster.residents[: cluster.slots])
+        residents = {slot: self.residents(slot) for slot in slots.tolist()}
+        candidates = [
+            Candidate(slot, tuple(map(_mover, pods))) for slot, pods in residents.items() if not any(map(_stays, pods))
+        ]
+        limits = replace(DEFAULT_LIMITS, moves=min(budget, DEFAULT_LIMITS.moves))
+        budgets = _OneOfAnOwner(waits=self._waits)
+        return decide(self._numbers(cluster, now), candidates, _Rules(residents), budgets, limits)
 
-    def _drain(
-        self, cluster: Cluster, room: _Room, slot: int, pods: Sequence[PodRow], now: int
-    ) -> list[tuple[PodRow, int]]:
-        """Targets for all pods of a node; none if one finds no place, or if nothing would be saved."""
-        price = int(cluster.price[slot])
-        saved = price * float(self.hours_left(np.array([slot]), now)[0])
-        targets: list[tuple[PodRow, int]] = []
-        for pod in sorted(pods, key=lambda p: (-p.shape.cpu_millicores, p.index)):
-            nodes = room.takes(pod, slot)
-            if pod.shape.gpu_count or pod.workload_class in _NEVER_MOVED or not len(nodes):
-                break
-            cost = -self.scores(cluster, pod, nodes, now)
-            best = int(cost.argmin())
-            target = int(nodes[best])
-            saved -= price * self._hours_per_move + float(
-                cluster.price[target] * self.seconds_added(pod, nodes[best : best + 1], now)[0] / _HOUR
-            )
-            targets.append((pod, target))
-            room.put(pod, target, 1)
-        if len(targets) == len(pods) and saved >= 0:
-            room.emptied[slot] = True
-            return targets
-        for pod, target in targets:
-            room.put(pod, target, -1)
-        return []
+    def _numbers(self, cluster: Cluster, now: int) -> Nodes:
+        rows = np.arange(cluster.slots)
+        known = self._occupancy.departed_any
+        return Nodes(
+            price=cluster.price[rows],
+            cpu=cluster.cpu_capacity[rows],
+            memory=cluster.memory_capacity[rows],
+            cpu_left=cluster.cpu[rows],
+            memory_left=cluster.memory[rows],
+            pods_left=cluster.pods_left[rows],
+            in_use=cluster.active[rows] & (cluster.residents[rows] > 0),
+            seconds_left=self.seconds_left(rows, now) if known else np.full(len(rows), LOOK_AHEAD_S),
+        )
 
 
-class _Room:
-    """What is free while moves are being chosen."""
+class _Rules:
+    """What forbids a pod a node beside CPU, memory and slots: its owner may limit pods per node."""
 
-    def __init__(self, cluster: Cluster) -> None:
-        size = cluster.slots
-        self._cpu, self._memory = cluster.cpu[:size].copy(), cluster.memory[:size].copy()
-        self._pods = cluster.pods_left[:size].copy()
-        self._in_use = cluster.active[:size] & (cluster.residents[:size] > 0)
-        self.emptied = np.zeros(size, np.bool_)
-        self.received = np.zeros(size, np.int64)
+    def __init__(self, residents: dict[int, Sequence[PodRow]]) -> None:
+        self._owners = {slot: Counter(map(owner_of, pods)) for slot, pods in residents.items()}
 
-    def takes(self, pod: PodRow, source: int) -> Ints:
-        """Nodes in use, other than its own and those to be emptied, on which a pod fits."""
-        shape = pod.shape
-        fits = self._in_use & ~self.emptied & (self._pods >= 1)
-        fits &= (self._cpu >= shape.cpu_millicores) & (self._memory >= shape.memory_bytes)
-        fits[source] = False
-        return np.flatnonzero(fits)
+    def attempt(self, candidate: Candidate[PodRow]) -> _Trial:
+        """Nothing was put anywhere yet."""
+        return _Trial(self._owners, candidate)
 
-    def put(self, pod: PodRow, slot: int, count: int) -> None:
-        """Take room for a pod, or give it back."""
-        self._cpu[slot] -= count * pod.shape.cpu_millicores
-        self._memory[slot] -= count * pod.shape.memory_bytes
-        self._pods[slot] -= count
-        self.received[slot] += count
+
+class _Trial:
+    def __init__(self, owners: dict[int, Counter[tuple[str, str]]], candidate: Candidate[PodRow]) -> None:
+        self._owners, self._source = owners, candidate.row
+        self._put: dict[int, Counter[tuple[str, str]]] = {}
+
+    def admits(self, pod: PodRow, row: int) -> bool:
+        """Whether the owner lets one pod more onto the node."""
+        if not pod.max_per_node:
+            return True
+        owner = owner_of(pod)
+        return self._owners[row][owner] + self._put.get(row, Counter())[owner] < pod.max_per_node
+
+    def put(self, pod: PodRow, row: int) -> None:
+        """The pod goes there."""
+        self._put.setdefault(row, Counter())[owner_of(pod)] += 1
+
+    def keep(self) -> str:
+        """The pods stand there from now on."""
+        for row, owners in self._put.items():
+            self._owners[row] += owners
+        self._owners[self._source] = Counter()
+        return ""
+
+
+class _OneOfAnOwner:
+    """Budgets that let one pod of each owner be away."""
+
+    def __init__(self, *, waits: bool, away: frozenset[tuple[str, str]] = frozenset()) -> None:
+        self._waits = waits
+        self._away = set(away)
+
+    def copy(self) -> _OneOfAnOwner:
+        """The same budgets, to be spent apart from these."""
+        return _OneOfAnOwner(waits=self._waits, away=frozenset(self._away))
+
+    def refuses(self, pod: PodRow) -> str:
+        """Whether another pod of the owner is away."""
+        return "another pod of its owner is away" if owner_of(pod) in self._away else ""
+
+    def spend(self, pod: PodRow) -> None:
+        """The pod is moved; where the next one waits for it, it runs again by then."""
+        if not self._waits:
+            self._away.add(owner_of(pod))
+
+
+def _mover(pod: PodRow) -> Mover[PodRow]:
+    return Mover(pod, pod.shape.cpu_millicores, pod.shape.memory_bytes)
+
+
+def _stays(pod: PodRow) -> bool:
+    return bool(pod.shape.gpu_count) or pod.workload_class in NEVER_MOVED

@@ -5,17 +5,14 @@ from __future__ import annotations
 import asyncio
 import json
 from enum import StrEnum
-from typing import Annotated, Any, Final
+from typing import Annotated, Any
 from urllib.parse import quote
 
-import aiohttp
 import typer
 from rich.console import Console
 from rich.table import Table
 
-_TIMEOUT: Final = aiohttp.ClientTimeout(total=5.0)
-_FOUND: Final = 200
-_NOT_KNOWN: Final = 404
+from stowplan.cli.extender_answer import Unanswered, ask
 
 
 class Output(StrEnum):
@@ -23,14 +20,6 @@ class Output(StrEnum):
 
     TABLE = "table"
     JSON = "json"
-
-
-class Unanswered(Exception):  # noqa: N818 - a state of the other side
-    """The extender gave no answer: its message and the exit code that follows."""
-
-    def __init__(self, message: str, code: int) -> None:
-        super().__init__(message)
-        self.code = code
 
 
 def why_node(
@@ -52,7 +41,7 @@ def why_node(
     space, _, name = pod.rpartition("/")
     path = f"/explain/{quote(space or namespace, safe='')}/{quote(name, safe='')}"
     try:
-        answer = asyncio.run(_ask(extender.rstrip("/") + path, {"node": node} if node else {}))
+        answer = asyncio.run(ask(extender.rstrip("/") + path, {"node": node} if node else {}))
     except Unanswered as error:
         typer.echo(f"error: {error}", err=True)
         raise typer.Exit(error.code) from error
@@ -62,21 +51,6 @@ def why_node(
     console = Console(highlight=False)
     for part in _for_people(answer):
         console.print(part)
-
-
-async def _ask(url: str, query: dict[str, str]) -> Any:
-    try:
-        async with aiohttp.ClientSession(timeout=_TIMEOUT) as session, session.get(url, params=query) as response:
-            body = await response.json(content_type=None)
-            if response.status == _FOUND:
-                return body
-            if response.status == _NOT_KNOWN and isinstance(body, dict) and "error" in body:
-                raise Unanswered(str(body["error"]), 1)
-            raise Unanswered(f"{url} answered {response.status}; is that the extender's port?", 2)
-    except (aiohttp.ClientError, TimeoutError, ValueError) as error:
-        raise Unanswered(
-            f"extender {url}: {str(error) or type(error).__name__}; forward its port or set --extender", 2
-        ) from error
 
 
 def _for_people(answer: dict[str, Any]) -> list[str | Table]:

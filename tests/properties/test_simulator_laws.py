@@ -6,9 +6,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from extender.moves.allowance import PODS_PER_MOVE
 from simulator.bounds import lower_bound
 from simulator.cluster import Cluster
-from simulator.engine import MOVES_PER_PLACEMENTS, Replay
+from simulator.engine import Replay
 from simulator.hindsight import hindsight
 from simulator.opening import fits_empty
 from simulator.policies import POLICIES, policy_named
@@ -75,7 +76,7 @@ def test_every_pod_is_placed_once_or_counted_and_no_node_holds_more_than_it_has(
 
     assert min(least) >= 0
     assert outcome.placed + outcome.unplaced == len(trace.pods)
-    assert outcome.moves <= outcome.placed // MOVES_PER_PLACEMENTS
+    assert outcome.moves <= outcome.placed // PODS_PER_MOVE
 
 
 @pytest.mark.parametrize("name", POLICIES)

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from extender.cluster.snapshot import NodeInfo, Snapshot
 from extender.moves.budgets import Budgets, DisruptionBudget, parse_disruption_budget
-from extender.moves.consolidation import Limits, Proposal, propose
+from extender.moves.consolidation import Proposal, propose
+from extender.moves.emptying import Limits
 from stowplan.model.builtin_classes import BUILTIN_CLASSES
 from stowplan.model.pod import Pod, PodSignature
 from stowplan.model.selectors import LabelSelector, Taint

@@ -13,7 +13,7 @@ from stowplan.cli.moves import as_json
 from tests.support.extender import pod
 
 A = pod("a", node="n1")
-PROPOSAL = Proposal((Drain("n1", 192_000, (Move(A, "n1", "n2"),)),), (("idle", 50_000),), {"n3": "local data"})
+PROPOSAL = Proposal((Drain("n1", 192_000, (Move(A, "n1", "n2"),), 7200.0),), (("idle", 50_000),), {"n3": "local data"})
 
 
 def test_the_report_as_json() -> None:
@@ -25,6 +25,7 @@ def test_the_report_as_json() -> None:
             {
                 "node": "n1",
                 "price_per_hour": 0.192,
+                "seconds_left": 7200.0,
                 "moves": [{"namespace": "shop", "pod": "pod-a", "from": "n1", "to": "n2"}],
             }
         ],
