@@ -163,12 +163,11 @@ class _Round(Generic[P]):
         return why is not None
 
     def _leaves_soon(self, candidate: Candidate[P]) -> Kept[P] | None:
-        hours = float(self._nodes.seconds_left[candidate.row]) / _HOUR_S
-        if hours >= HOURS_PER_MOVE * len(candidate.movers):
+        hours, count = float(self._nodes.seconds_left[candidate.row]) / _HOUR_S, len(candidate.movers)
+        if hours >= HOURS_PER_MOVE * count:
             return None
-        return Kept(
-            f"its pods are expected to leave within {hours:.1f} h: too little to save for {len(candidate.movers)} moves"
-        )
+        moves = "a move" if count == 1 else f"{count} moves"
+        return Kept(f"its pods are expected to leave within {hours:.1f} h, too soon for {moves} to save anything")
 
     def _ranked(self, candidates: Sequence[Candidate[P]]) -> list[Candidate[P]]:
         """Those worth most for each pod moved first."""

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from functools import partial
 from typing import Any, Final
 
 from perf.simulation.traces import AZURE_WINDOW, azure_pods, ec2_type
 from simulator.bounds import lower_bound
 from simulator.engine import Replay
 from simulator.hindsight import hindsight
-from simulator.policies import policy_named
+from simulator.policies import Policy, policy_named
+from simulator.policies.stowplan_moves import StowplanWithMoves
 from simulator.trace import NodeRow, Trace
 from simulator.whole_pods import whole_pod_bound
 
@@ -58,6 +60,18 @@ def _limits(traces: list[Trace], rounds: int) -> dict[str, Any]:
         for values, cost in zip(ratios.values(), found, strict=True):
             values.append(round(cost / bound, 4))
     return {name: {"mean": round(statistics.fmean(values), 4), "by_trace": values} for name, values in ratios.items()}
+
+
+def moves(folds: Sequence[int] = JUDGED_FOLDS) -> dict[str, Any]:
+    """What `stowplan moves` saves as it is run by default beside an extender, and what it does with less."""
+    ways: dict[str, Callable[[], Policy]] = {
+        "most-allocated": partial(policy_named, "most-allocated"),
+        "no moves": partial(policy_named, "stowplan"),
+        "moves": StowplanWithMoves,
+        "lifetimes not known": partial(StowplanWithMoves, lifetimes=False),
+        "no waiting for budgets": partial(StowplanWithMoves, waits=False),
+    }
+    return {"folds": list(folds), "elastic": _compare_made([elastic_trace(fold) for fold in folds], ways)}
 
 
 def shapes(folds: Sequence[int] = JUDGED_FOLDS[:1]) -> dict[str, Any]:
@@ -108,13 +122,17 @@ def _fixed(fold: int) -> Trace:
 
 
 def _compare(traces: list[Trace], policies: Sequence[str]) -> dict[str, Any]:
+    return _compare_made(traces, {name: partial(policy_named, name) for name in policies})
+
+
+def _compare_made(traces: list[Trace], policies: Mapping[str, Callable[[], Policy]]) -> dict[str, Any]:
     """Cost over the bound, by policy and trace; and means."""
     ratios: dict[str, list[float]] = {name: [] for name in policies}
     others: dict[str, dict[str, int]] = {name: {"unplaced": 0, "moves": 0, "pods": 0} for name in policies}
     for trace in traces:
         bound = lower_bound(trace, AZURE_WINDOW).node_hours_micro_usd
-        for name in policies:
-            outcome = Replay(trace, policy_named(name), window=AZURE_WINDOW).run()
+        for name, make in policies.items():
+            outcome = Replay(trace, make(), window=AZURE_WINDOW).run()
             ratios[name].append(round(outcome.node_hours_micro_usd / bound, 4))
             others[name]["unplaced"] += outcome.unplaced
             others[name]["moves"] += outcome.moves

@@ -31,11 +31,13 @@ class StowplanWithMoves(Stowplan):
     Args:
         waits: whether a pod's eviction waits until those before it run again (`--wait`); otherwise at most one pod of an owner is
             moved in a round.
+        lifetimes: whether the decision is told of them (`--extender`); otherwise all pods are expected to stay.
     """
 
-    def __init__(self, *, waits: bool = True) -> None:
+    def __init__(self, *, waits: bool = True, lifetimes: bool = True) -> None:
         super().__init__()
         self._waits = waits
+        self._lifetimes = lifetimes
         self._next_round_s = 0
 
     def moved(self, cluster: Cluster, pod: PodRow, source: int, target: int, now: int) -> None:
@@ -65,7 +67,7 @@ class StowplanWithMoves(Stowplan):
 
     def _numbers(self, cluster: Cluster, now: int) -> Nodes:
         rows = np.arange(cluster.slots)
-        known = self._occupancy.departed_any
+        known = self._lifetimes and self._occupancy.departed_any
         return Nodes(
             price=cluster.price[rows],
             cpu=cluster.cpu_capacity[rows],

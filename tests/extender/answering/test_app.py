@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import json
 from io import BytesIO
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from aiohttp import ClientSession
 
 from extender.answering.app import MAX_BODY_BYTES, ExtenderApp
 from extender.cluster.cache import Cache
+from extender.deciding.outcomes import Outcome
+from extender.lifetimes.node_curves import NodeCurves
+from extender.lifetimes.node_values import NodeValues
+from extender.lifetimes.survival import BINS, Expectations
 from extender.metrics import ExtenderMetrics
+from stowplan.serving.direct import Call
 from tests.support.direct import serving_directly
 from tests.support.extender import Clock, decider, info, node, pod, signature
 
@@ -99,7 +106,13 @@ async def test_an_unknown_pod_has_no_explanation(client: Any) -> None:
 
 @pytest.mark.parametrize(
     ("method", "path", "status"),
-    [("GET", "/filter", 405), ("POST", "/plan", 405), ("POST", "/explain/shop/web-1", 405), ("GET", "/", 404)],
+    [
+        ("GET", "/filter", 405),
+        ("POST", "/plan", 405),
+        ("POST", "/lifetimes", 405),
+        ("POST", "/explain/shop/web-1", 405),
+        ("GET", "/", 404),
+    ],
 )
 async def test_other_methods_and_paths_are_refused(client: Any, method: str, path: str, status: int) -> None:
     answer = await client.request(method, path)
@@ -112,6 +125,32 @@ async def test_the_plan_in_short(client: Any) -> None:
     plan = await (await client.get("/plan")).json()
 
     assert (plan["source"], plan["placed"], plan["unplaced"]) == ("greedy", 0, [])
+
+
+async def test_lifetimes_are_none_while_nothing_was_learned(client: Any) -> None:
+    assert await (await client.get("/lifetimes")).json() == {"schema_version": 1, "seconds_left": None}
+
+
+@pytest.mark.parametrize("trouble", [None, Outcome.LAGGING])
+def test_lifetimes_of_all_nodes_are_told_unless_the_cluster_cannot_be_trusted(trouble: Outcome | None) -> None:
+    cache = Cache()
+    cache.upsert_node(node("n1"))
+    cache.upsert_node(node("n2"))
+    cache.upsert_pod(pod("u0", signature("other"), "n2"))
+    expectations = Expectations({(): 0}, np.full((1, BINS), 1 / 3600))
+    curves = NodeCurves()
+    curves.load(np.array([0]), [None], lambda _: expectations.curve(())[None])
+    values = NodeValues(10**6, {"n2": 0}, curves, expectations)
+    metrics = ExtenderMetrics(Clock())
+    app = ExtenderApp(
+        decider(cache=cache, metrics=metrics, values=lambda: values, trouble=lambda: trouble), cache, metrics
+    )
+
+    answer = json.loads(app(Call("GET", "/lifetimes", b"")).body)["seconds_left"]
+
+    # An hour on average, as the bins of time have it.
+    expected = {"n1": 0.0, "n2": pytest.approx(3600, rel=0.05)}
+    assert answer == (None if trouble else expected)
 
 
 def test_builders_agree() -> None:

@@ -73,6 +73,24 @@ def test_a_pod_joins_those_that_will_stay_rather_than_a_fuller_node() -> None:
     assert added["one"] == nodes.added_cs(pod("new", WEB), "one")
 
 
+def test_how_long_nodes_are_expected_to_be_in_use() -> None:
+    nodes = ledger(info(node("one"), {JOB: 1}), info(node("empty")))
+    assert nodes.seconds_left() is None
+
+    nodes.use(values(one="job"))
+    left = nodes.seconds_left()
+
+    # An hour on average; the middles of the bins of time give the integral to a few per cent.
+    assert left is not None
+    assert left["one"] == pytest.approx(3600, rel=0.05)
+    assert left["empty"] == 0
+    # One of another owner that comes may outlive it: two with a mean of an hour, the longer one an hour and a half.
+    nodes.placed("u9", WEB, "one", generation=2)
+    longer = nodes.seconds_left()
+    assert longer is not None
+    assert longer["one"] == pytest.approx(5400, rel=0.05)
+
+
 def test_room_held_counts_as_taken_and_opens_the_node() -> None:
     nodes = ledger(info(node("small", price=50_000)), info(node("held")))
 

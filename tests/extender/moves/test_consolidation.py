@@ -14,8 +14,8 @@ from extender.moves.budgets import Budgets, DisruptionBudget, parse_disruption_b
 from extender.moves.consolidation import Proposal, propose
 from extender.moves.emptying import Limits
 from stowplan.model.builtin_classes import BUILTIN_CLASSES
-from stowplan.model.pod import Pod, PodSignature
-from stowplan.model.selectors import LabelSelector, Taint
+from stowplan.model.pod import Pod, PodAffinityTerm, PodSignature
+from stowplan.model.selectors import Expression, LabelSelector, Taint
 from tests.support.extender import info, node, pod, signature
 
 WEB = signature("web", cpu=1000)
@@ -36,8 +36,16 @@ def cluster(*nodes: tuple[str, int, list[PodSignature], dict[str, Any]]) -> tupl
     return Snapshot(1, infos, {}), pods
 
 
-def proposed(snapshot: Snapshot, pods: list[Pod], *budgets: DisruptionBudget, **limits: int) -> Proposal:
-    return propose(snapshot, pods, Budgets(budgets), BUILTIN_CLASSES, Limits(**limits))
+def proposed(
+    snapshot: Snapshot,
+    pods: list[Pod],
+    *budgets: DisruptionBudget,
+    patient: bool = False,
+    seconds_left: dict[str, float] | None = None,
+    **limits: int,
+) -> Proposal:
+    asked = Budgets(budgets, patient=patient)
+    return propose(snapshot, pods, asked, BUILTIN_CLASSES, Limits(**limits), seconds_left)
 
 
 def test_the_node_that_saves_most_for_each_pod_moved_is_emptied_into_room_that_is_paid_for() -> None:
@@ -132,6 +140,57 @@ def test_a_budget_is_spent_over_all_drains() -> None:
 
     assert len(found.drains) == 1
     assert "shop/pod-n3-0: PodDisruptionBudget web allows none" in found.kept.values()
+
+
+def test_evictions_that_wait_for_each_other_need_a_budget_that_allows_one() -> None:
+    snapshot, pods = cluster(*((f"n{i}", 100_000 + i, [WEB], {}) for i in range(5)))
+
+    one = proposed(snapshot, pods, DisruptionBudget("shop", "web", ALL, allowed=1), patient=True)
+    none = proposed(snapshot, pods, DisruptionBudget("shop", "web", ALL, allowed=0), patient=True)
+
+    assert len(one.drains) == 3
+    assert none.drains == ()
+    assert none.kept["n0"] == "shop/pod-n0-0: PodDisruptionBudget web allows none"
+
+
+def test_what_was_learned_says_which_node_runs_empty_by_itself_and_which_stays() -> None:
+    snapshot, pods = cluster(
+        ("soon", 300_000, [WEB], {}), ("stays", 100_000, [WEB], {}), ("full", 100_000, [WEB] * 3, {})
+    )
+    left = {"soon": 1800.0, "stays": 90_000.0, "full": 90_000.0}
+
+    found = proposed(snapshot, pods, seconds_left=left, drains=1)
+
+    # By price alone the dear one would go; in half an hour it does so by itself.
+    (drain,) = found.drains
+    assert (drain.node, drain.seconds_left, drain.moves[0].target) == ("stays", 90_000.0, "full")
+    assert found.kept["soon"] == "its pods are expected to leave within 0.5 h, too soon for a move to save anything"
+    assert proposed(snapshot, pods, drains=1).drains[0].seconds_left is None
+
+
+def test_a_node_of_which_the_extender_knows_nothing_stays() -> None:
+    snapshot, pods = cluster(("new", 300_000, [WEB], {}), ("full", 100_000, [WEB] * 3, {}))
+
+    found = proposed(snapshot, pods, seconds_left={"full": 90_000.0})
+
+    assert found.kept["new"] == "the extender does not know it yet"
+    assert "new" not in [drain.node for drain in found.drains]
+
+
+def test_a_pod_that_needs_the_company_of_another_is_moved_after_it() -> None:
+    follower = dataclasses.replace(
+        signature("follower", cpu=2000),
+        affinity=(PodAffinityTerm(LabelSelector((Expression("app", "In", ("leader",)),)), "zone", ("shop",)),),
+    )
+    leader = signature("leader", cpu=500)
+    snapshot, pods = cluster(
+        ("a", 300_000, [follower, leader], {"labels": {"zone": "z1"}}),
+        ("b", 100_000, [signature("other", cpu=500)], {"labels": {"zone": "z2"}}),
+    )
+
+    # The follower is larger, so it is tried first; there is no leader in z2 before the leader is there.
+    (drain,) = proposed(snapshot, pods, drains=1).drains
+    assert [move.pod.signature for move in drain.moves] == [leader, follower]
 
 
 def test_limits_hold() -> None:

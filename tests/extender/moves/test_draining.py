@@ -22,6 +22,8 @@ class Api:
     def __init__(self) -> None:
         self.calls: list[str] = []
         self.failures: dict[tuple[str, bool], Exception] = {}
+        self.refusals: dict[tuple[str, bool], int] = {}
+        """How often a budget refuses before it allows."""
 
     async def create(self, path: str, body: Any) -> None:
         """An eviction."""
@@ -29,6 +31,9 @@ class Api:
         assert path == f"/api/v1/namespaces/shop/pods/{name}/eviction"
         assert body["deleteOptions"]["preconditions"] == {"uid": name.removeprefix("pod-")}
         self.calls.append(f"{'try' if dry else 'evict'} {name}")
+        if self.refusals.get((name, dry), 0):
+            self.refusals[name, dry] -= 1
+            raise TooManyRequests(429, "TooManyRequests", "budget")
         if (name, dry) in self.failures:
             raise self.failures[name, dry]
 
@@ -46,7 +51,7 @@ class Desk:
         self.told: list[Outcome] = []
         self.naps: list[float] = []
 
-    async def drain(self, *, dry_run: bool) -> bool:
+    async def drain(self, *, dry_run: bool, patience: float = 0.0) -> bool:
         """Drain, without waiting."""
         api: Any = self.fake
 
@@ -56,7 +61,9 @@ class Desk:
         async def sleep(seconds: float) -> None:
             self.naps.append(seconds)
 
-        return await drain_node(api, DRAIN, dry_run=dry_run, pause_seconds=5.0, tell=tell, sleep=sleep)
+        return await drain_node(
+            api, DRAIN, dry_run=dry_run, pause_seconds=1.0, tell=tell, sleep=sleep, patience_seconds=patience
+        )
 
 
 async def test_a_dry_run_changes_nothing() -> None:
@@ -75,7 +82,7 @@ async def test_all_are_tried_then_the_node_is_cordoned_then_they_are_evicted_wit
     assert desk.fake.calls == [
         "try pod-a", "try pod-b", "cordon", "try pod-a", "evict pod-a", "try pod-b", "evict pod-b",
     ]  # fmt: skip
-    assert desk.naps == [5.0]
+    assert desk.naps == [1.0]
 
 
 async def test_where_one_would_be_refused_none_is_evicted() -> None:
@@ -93,6 +100,46 @@ async def test_where_one_is_refused_after_all_the_node_is_uncordoned() -> None:
 
     assert not await desk.drain(dry_run=False)
     assert desk.fake.calls == ["try pod-a", "try pod-b", "cordon", "try pod-a", "evict pod-a", "uncordon"]
+
+
+async def test_an_eviction_waits_until_the_pods_evicted_before_run_again() -> None:
+    desk = Desk()
+    desk.fake.refusals["pod-b", False] = 2
+
+    assert await desk.drain(dry_run=False, patience=60.0)
+    # Each attempt begins with a dry run; a second between two pods, five between two attempts.
+    assert desk.fake.calls[-6:] == ["try pod-b", "evict pod-b"] * 3
+    assert desk.naps == [1.0, 5.0, 5.0]
+    assert desk.told[-1] is Outcome.EVICTED
+
+
+async def test_a_node_whose_budget_is_still_used_up_by_the_last_one_is_waited_for_before_it_is_cordoned() -> None:
+    desk = Desk()
+    desk.fake.refusals["pod-a", True] = 1
+
+    assert await desk.drain(dry_run=False, patience=60.0)
+    assert desk.fake.calls[:4] == ["try pod-a", "try pod-a", "try pod-b", "cordon"]
+
+
+async def test_patience_ends_and_the_node_is_uncordoned() -> None:
+    desk = Desk()
+    desk.fake.failures["pod-b", False] = TooManyRequests(429, "TooManyRequests", "budget")
+
+    assert not await desk.drain(dry_run=False, patience=12.0)
+    # 12 s are two waits of five seconds and one of two.
+    assert desk.naps == [1.0, 5.0, 5.0, 2.0]
+    assert desk.fake.calls[-1] == "uncordon"
+    assert desk.told[-1] is Outcome.REFUSED
+
+
+async def test_nothing_but_a_budget_is_waited_for_and_a_dry_run_waits_for_nothing() -> None:
+    broken, tried = Desk(), Desk()
+    broken.fake.failures["pod-a", True] = Unreachable("cut off")
+    tried.fake.failures["pod-a", True] = TooManyRequests(429, "TooManyRequests", "budget")
+
+    assert not await broken.drain(dry_run=False, patience=60.0)
+    assert not await tried.drain(dry_run=True, patience=60.0)
+    assert (broken.naps, tried.naps) == ([], [])
 
 
 @pytest.mark.parametrize(

@@ -108,7 +108,7 @@ def test_a_node_that_runs_empty_by_itself_is_left_alone() -> None:
     found = decided([["a", "b"], ["x"]], hours=[1.9, 72], limits=Limits(pods_per_node=2))
 
     # Two moves have to save two hours.
-    assert found.kept[0].why == "its pods are expected to leave within 1.9 h: too little to save for 2 moves"
+    assert found.kept[0].why == "its pods are expected to leave within 1.9 h, too soon for 2 moves to save anything"
 
 
 def test_a_pod_goes_where_others_stay_as_long_rather_than_to_a_fuller_node_that_goes_soon() -> None:
