@@ -176,12 +176,12 @@ class _Round(Generic[P]):
 
     def _empty(self, candidate: Candidate[P]) -> Emptied[P] | Kept[P]:
         """Places for all pods of a node, if that pays; the largest pods first, as they fit in fewest places."""
-        budgets, room, trial = self._budgets.copy(), self._room.copy(), self._cluster.attempt(candidate)
+        budgets, room = self._budgets.copy(), self._room.copy()
         refused = _refused(candidate.movers, budgets, spend=True)
         if refused is not None:
             return refused
-        source = candidate.row
-        room.close(source)
+        room.close(candidate.row)
+        trial = self._cluster.attempt(candidate)
         moves = _places(candidate, room, trial)
         if moves is None:
             return Kept("its pods do not fit on other nodes in use")
@@ -191,7 +191,7 @@ class _Round(Generic[P]):
         if why:
             return Kept(why)
         self._room, self._budgets = room, budgets
-        return Emptied(source, moves)
+        return Emptied(candidate.row, moves)
 
     def _saved(self, candidate: Candidate[P]) -> float:
         """Micro-dollars an hour times seconds that are saved by its node going, less what its moves have to save."""
