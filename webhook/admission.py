@@ -31,8 +31,8 @@ from webhook.intent import read_intent
 from webhook.learned import ProfileRecommender
 from webhook.limits import set_limits
 from webhook.matcher import Match, resolve_class
-from webhook.mutation import apply_effects, apply_sizes, write_output
-from webhook.patch import PatchError, check_pod, copy_json, make_patch
+from webhook.mutation import apply_effects, apply_sizes, writable, write_output
+from webhook.patch import PatchError, check_pod, make_patch
 from webhook.qos import QoS, qos_of
 from webhook.quota import limits_counted
 from webhook.recommendation import Recommender
@@ -65,8 +65,8 @@ class _Case:
 
     request: AdmissionRequest
     received: Mapping[str, Any]
-    base: dict[str, Any]
-    """As the user sent it."""
+    base: Mapping[str, Any]
+    """As the user sent it; the received one itself where nothing of ours was in it."""
     containers: tuple[Container, ...]
     match: Match
     terms: Terms
@@ -128,7 +128,7 @@ def _decide(request: AdmissionRequest, state: ClusterState, recommender: Recomme
 
 
 def _read(
-    request: AdmissionRequest, base: dict[str, Any], workload: Workload, state: ClusterState, recommender: Recommender
+    request: AdmissionRequest, base: Mapping[str, Any], workload: Workload, state: ClusterState, recommender: Recommender
 ) -> _Case:
     containers = read_containers(base)
     check_written(containers)
@@ -177,7 +177,7 @@ def _fit(case: _Case) -> tuple[_Plan, dict[str, Any]]:
     why = None
     for without in _ATTEMPTS:
         plan = _plan(case, without, why)
-        decided = copy_json(case.base)
+        decided = writable(case.base)
         apply_sizes(decided, plan.sizings)
         apply_effects(decided["spec"], plan.effects)
         problems = check_pod(case.base, decided, ranges, quotas)
@@ -221,9 +221,10 @@ def _conclude(case: _Case, plan: _Plan, decided: dict[str, Any]) -> Verdict:
     record = build_record(facts, plan.sizings, plan.effects, case.base["spec"])
     name = case.match.workload_class.name
     why = explain(name, plan.sizings, plan.effects, changes, observe=case.observe, pod_level=case.pod_level)
-    result = copy_json(case.base) if case.observe else decided
+    result = writable(case.base) if case.observe else decided
     write_output(result, {DECISION: encode_record(record), WHY: why, CLASS_REVISION: label})
-    patch = make_patch(case.received, result)
+    # Where nothing was taken out, `_fit` has compared these two already, or (observing) nothing but annotations differs.
+    patch = make_patch(case.received, result, sound=case.base is case.received)
     audit = {"decision": record["id"], "class": label, "reason": str(reason)}
     if not patch:
         return Verdict(Outcome.SKIPPED, Reason.ALREADY_DECIDED, why, warnings=case.warnings, audit=audit)

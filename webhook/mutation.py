@@ -1,4 +1,4 @@
-"""Writes a decision into a pod; changes the dictionary it is given, nothing that the user wrote is lost."""
+"""Writes a decision into a pod that `writable` gave; nothing that the user wrote is lost."""
 
 from __future__ import annotations
 
@@ -7,14 +7,38 @@ from typing import Any
 
 from stowplan.model.keys import GATE, SCHEDULER_NAME
 from stowplan.model.quantity import format_amount
-from webhook.containers import Container
+from webhook.containers import LISTS, Container
 from webhook.gating import Gate
 from webhook.limits import NO_LIMIT
-from webhook.patch import copy_json
+from webhook.json_patch import copy_json
 from webhook.scheduling import Effects
 from webhook.sizing import Sizing
 
 _PREFERRED = "preferredDuringSchedulingIgnoredDuringExecution"
+
+
+def writable(pod: Mapping[str, Any]) -> dict[str, Any]:
+    """A pod to write a decision into: every part that the functions below change is its own, all others are shared with `pod`.
+
+    A deep copy of a pod with three containers costs as much as deciding about it.
+    """
+    spec = dict(pod["spec"])
+    for list_name in LISTS:
+        if spec.get(list_name):
+            spec[list_name] = [_own(raw, "resources", "requests", "limits") for raw in spec[list_name]]
+    if isinstance(spec.get("affinity"), dict):
+        spec["affinity"] = _own(spec["affinity"], "nodeAffinity")
+    metadata = pod.get("metadata")
+    return {**pod, "metadata": _own(metadata, "annotations") if isinstance(metadata, dict) else {}, "spec": spec}
+
+
+def _own(parent: Mapping[str, Any], name: str, *below: str) -> dict[str, Any]:
+    """A copy of `parent`, of the object `name` in it, and of those that are named in that one."""
+    copied = dict(parent)
+    child = copied.get(name)
+    if isinstance(child, dict):
+        copied[name] = {key: dict(v) if key in below and isinstance(v, dict) else v for key, v in child.items()}
+    return copied
 
 
 def apply_sizes(pod: dict[str, Any], sizings: Sequence[Sizing]) -> None:

@@ -15,7 +15,7 @@ from stowplan.model.keys import CAPACITY_TYPE, DECISION, GATE, SCHEDULER_NAME, S
 from stowplan.model.quantity import QuantityError, parse_amount
 from webhook.containers import COMPUTE, LISTS, annotations_of, labels_of, read_containers
 from webhook.decision import OBSERVE, current_sizes, decision_id, fingerprint, sizes_of
-from webhook.patch import copy_json
+from webhook.json_patch import copy_json
 from webhook.workload import Workload
 
 _MAX_TEXT: Final = 8192
@@ -26,8 +26,8 @@ _PRIORITY: Final = ("priorityClassName", "priority", "preemptionPolicy")
 class Restored:
     """The pod as the user sent it, as far as we can know."""
 
-    pod: dict[str, Any]
-    """A private copy, without output keys."""
+    pod: Mapping[str, Any]
+    """Without output keys. To be read only: where there was nothing to take out it is the received pod itself."""
     warnings: tuple[str, ...] = ()
     final: bool = False
     """A decision of ours stands whose details were too long to record: it must be left as it is."""
@@ -38,9 +38,8 @@ def restore(pod: Mapping[str, Any], workload: Workload) -> Restored:
     annotations, labels = annotations_of(pod), labels_of(pod)
     ours = [key for key in annotations if key.startswith(STATUS_PREFIX)]
     strays = [key for key in labels if key.startswith(STATUS_PREFIX)]
-    copied: dict[str, Any] = copy_json(pod)
     if not ours and not strays:
-        return Restored(copied)
+        return Restored(pod)
     record = _parse(annotations.get(DECISION, ""))
     shortened = bool(record.get("shortened"))
     sizes = current_sizes(read_containers(pod)) if shortened else sizes_of(record)
@@ -48,7 +47,8 @@ def restore(pod: Mapping[str, Any], workload: Workload) -> Restored:
         workload.identity, str(record.get("class")), str(record.get("mode")), sizes
     )
     if genuine and shortened and not strays:
-        return Restored(copied, final=True)
+        return Restored(pod, final=True)
+    copied: dict[str, Any] = copy_json(pod)
     _drop(copied, "annotations", ours)
     _drop(copied, "labels", strays)
     if not genuine:

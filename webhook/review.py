@@ -21,9 +21,10 @@ class ReviewError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class AdmissionRequest:
-    """What the API server asks. `pod` is raw JSON: its shape is the API server's business and may be newer than us."""
+    """What the API server asks. The pod is raw JSON: its shape is the API server's business and may be newer than us."""
 
     pod: Mapping[str, Any] | None
+    """Without `metadata.managedFields` where it came over the wire: half of a pod's bytes, which no decision reads and no patch touches."""
     namespace: str
     uid: str = ""
     kind: str = "Pod"
@@ -34,8 +35,20 @@ class AdmissionRequest:
     """Set where no owner reference tells it (a pod template read from a file)."""
 
 
-class _Review(msgspec.Struct, frozen=True, rename="camel"):
-    request: dict[str, Any]
+class _Request(msgspec.Struct, rename="camel"):
+    """The fields that are read, of whatever type they are; the others (user, options) are passed over while decoding."""
+
+    uid: Any = None
+    kind: Any = None
+    namespace: Any = None
+    operation: Any = None
+    sub_resource: Any = None
+    dry_run: Any = None
+    object: Any = None
+
+
+class _Review(msgspec.Struct, rename="camel"):
+    request: _Request
     api_version: str = ""
     kind: str = ""
 
@@ -58,23 +71,29 @@ def parse_review(body: bytes) -> AdmissionRequest:
             f"apiVersion {review.api_version!r}, kind {review.kind!r}: not served; register admissionReviewVersions: [v1]"
         )
     request = review.request
-    uid, pod, kind = request.get("uid"), request.get("object"), request.get("kind")
-    if not isinstance(uid, str) or not uid:
+    if not isinstance(request.uid, str) or not request.uid:
         raise ReviewError("request.uid: is missing; the API server always sends one")
-    kind = kind if isinstance(kind, dict) else {}
+    kind = request.kind if isinstance(request.kind, dict) else {}
+    name, group = _text(kind.get("kind")), kind.get("group")
     return AdmissionRequest(
-        pod=pod if isinstance(pod, dict) else None,
-        namespace=_text(request, "namespace"),
-        uid=uid,
-        kind=_text(kind, "kind") if not kind.get("group") else f"{_text(kind, 'kind')}.{kind['group']}",
-        operation=_text(request, "operation"),
-        subresource=_text(request, "subResource"),
-        dry_run=request.get("dryRun") is True,
+        pod=_without_managed_fields(request.object) if isinstance(request.object, dict) else None,
+        namespace=_text(request.namespace),
+        uid=request.uid,
+        kind=f"{name}.{group}" if group else name,
+        operation=_text(request.operation),
+        subresource=_text(request.sub_resource),
+        dry_run=request.dry_run is True,
     )
 
 
-def _text(block: Mapping[str, Any], key: str) -> str:
-    value = block.get(key)
+def _without_managed_fields(pod: dict[str, Any]) -> dict[str, Any]:
+    metadata = pod.get("metadata")
+    if isinstance(metadata, dict):
+        metadata.pop("managedFields", None)
+    return pod
+
+
+def _text(value: Any) -> str:
     return value if isinstance(value, str) else ""
 
 

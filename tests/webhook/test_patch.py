@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.pods import container, pod
-from webhook.patch import check_pod, copy_json, diff, make_patch
+from webhook.json_patch import copy_json, diff
+from webhook.patch import check_pod, make_patch
 from webhook.quota import Quota
 
 _VALUES = st.recursive(
