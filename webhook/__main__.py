@@ -19,7 +19,7 @@ from stowplan.kube.connection import Connection
 from stowplan.kube.errors import ConnectionConfigError
 from stowplan.kube.reflector_metrics import ReflectorMetrics
 from stowplan.serving.health import Readiness, health_app
-from stowplan.serving.http import Drain, Listener, serve
+from stowplan.serving.http import Direct, Drain, Listener, serve
 from stowplan.serving.logs import configure_logging
 from stowplan.serving.metrics import new_registry
 from stowplan.serving.settings import SettingsError, load_settings, parse_flags
@@ -81,7 +81,7 @@ async def run(settings: WebhookSettings, connection: Connection) -> None:
         try:
             await serve(
                 [
-                    Listener(service.app(), settings.host, settings.port, tls.context),
+                    Listener(Direct(service), settings.host, settings.port, tls.context),
                     Listener(health_app(readiness, registry), settings.metrics_host, settings.metrics_port),
                 ],
                 drain,

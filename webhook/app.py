@@ -1,4 +1,4 @@
-"""The HTTP side of admission: moves bytes, counts every outcome, never says no."""
+"""The HTTP side of admission: moves bytes, counts every outcome, never says no. Waits for nothing (docs/decisions/0009)."""
 
 from __future__ import annotations
 
@@ -6,14 +6,15 @@ import logging
 import re
 import time
 from collections.abc import Callable
+from functools import lru_cache
 from http import HTTPStatus
 from typing import Final
+from urllib.parse import parse_qs
 
-from aiohttp import web
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
 from stowplan.model.reasons import Outcome, Reason
-from stowplan.serving.http import make_app
+from stowplan.serving.direct import Answer, Call, refusal
 from stowplan.serving.metrics import LATENCY_BUCKETS
 from webhook.admission import decide
 from webhook.gating import Gate
@@ -34,19 +35,19 @@ _FINE_BUCKETS: Final = (0.00005, *LATENCY_BUCKETS[:3], 0.00075, *LATENCY_BUCKETS
 
 
 class AdmissionService:
-    """Answers reviews from a view of the cluster.
+    """Answers reviews, POSTed to `/mutate`, from a view of the cluster.
 
     Args:
         state: the view of now.
         registry: for `stowplan_admission_reviews_total`, `stowplan_admission_duration_seconds` and `stowplan_admission_gates_total`.
-        clock: monotonic seconds.
+        clock: monotonic seconds; the one of the server that calls.
     """
 
     def __init__(
         self,
         state: Callable[[], ClusterState],
         registry: CollectorRegistry,
-        clock: Callable[[], float] = time.perf_counter,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._state = state
         self._clock = clock
@@ -69,21 +70,19 @@ class AdmissionService:
             registry=registry,
         )
 
-    def app(self) -> web.Application:
-        """The application: POST `/mutate`."""
-        app = make_app()
-        app.router.add_post(PATH, self._handle)
-        return app
-
-    async def _handle(self, request: web.Request) -> web.Response:
-        arrived = self._clock()
-        body = await request.read()
-        status, answer = self.review(body, parse_budget(request.query.get("timeout", "")), arrived)
-        return web.Response(status=status, body=answer, content_type="application/json")
+    def __call__(self, call: Call) -> Answer:
+        """Answer a call."""
+        path, _, query = call.target.partition("?")
+        if path != PATH:
+            return refusal(HTTPStatus.NOT_FOUND, f"path: {PATH}")
+        if call.method != "POST":
+            return refusal(HTTPStatus.METHOD_NOT_ALLOWED, f"{PATH} wants POST, not {call.method}")
+        status, answer = self.review(call.body, budget_of(query), call.since)
+        return Answer(answer, status)
 
     def review(
         self, body: bytes, budget_seconds: float = DEFAULT_BUDGET_SECONDS, arrived: float | None = None
-    ) -> tuple[int, bytes]:
+    ) -> tuple[HTTPStatus, bytes]:
         """HTTP status and body: 200 and "allowed" for whatever has a uid, else 400 (which `failurePolicy: Ignore` forgives)."""
         started = self._clock()
         try:
@@ -107,6 +106,12 @@ class AdmissionService:
 _TOO_LATE: Final = Verdict(
     Outcome.ERROR, Reason.DEADLINE_EXCEEDED, "the API server's deadline was too near for a patch"
 )
+
+
+@lru_cache(maxsize=16)
+def budget_of(query: str) -> float:
+    """Seconds left according to a query string; an API server's are all the same."""
+    return parse_budget(parse_qs(query).get("timeout", [""])[0])
 
 
 def parse_budget(text: str) -> float:

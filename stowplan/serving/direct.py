@@ -1,7 +1,7 @@
 """HTTP/1.1 for calls that are answered at once: parsed by llhttp, answered where the bytes arrive.
 
 A general server spends a task, several futures and two header dictionaries on each request, which is right where a handler waits for
-something. The scheduler's calls wait for nothing, and a scheduler that places pods waits for them (docs/decisions/0009). Bounds
+something. The scheduler's and the API server's calls wait for nothing, and pods wait for them (docs/decisions/0009). Bounds
 are those of the general server: head and body, time for a request, time between two of them.
 """
 
@@ -37,6 +37,8 @@ class Call(msgspec.Struct, frozen=True):
     target: str
     """Path and query, as sent."""
     body: bytes
+    since: float | None = None
+    """When its first byte was read, by the server's clock."""
 
 
 class Answer(msgspec.Struct, frozen=True):
@@ -220,9 +222,10 @@ class Connection(asyncio.Protocol):
         """Called by the parser."""
         if self._ending:
             return
+        since = self.since
         self._expect(False)
         method = self._parser.get_method().decode("ascii")
-        call = Call(method, self._target.decode("latin-1"), b"".join(self._body))
+        call = Call(method, self._target.decode("latin-1"), b"".join(self._body), since)
         self._body.clear()
         try:
             answer = self._server.answer(call)

@@ -7,12 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from aiohttp.test_utils import TestClient, TestServer
+from aiohttp import ClientSession
 from prometheus_client import CollectorRegistry
 
+from stowplan.serving.direct import Call
+from tests.support.direct import serving_directly
 from tests.support.learned import NOW_S
 from tests.support.pods import NAMESPACE, cluster, pod
-from webhook.app import AdmissionService, parse_budget
+from webhook.app import AdmissionService, budget_of, parse_budget
 from webhook.offline import read_profiles, read_state
 
 _GOLDEN = Path(__file__).parents[1] / "golden" / "admission"
@@ -69,8 +71,8 @@ def test_there_are_golden_reviews() -> None:
 
 async def test_a_review_over_http_is_counted_and_timed() -> None:
     registry = CollectorRegistry()
-    async with TestClient(TestServer(_service(registry).app())) as client:
-        answer = await client.post("/mutate?timeout=2s", data=_review(pod()))
+    async with serving_directly(_service(registry), 100_000) as port, ClientSession() as client:
+        answer = await client.post(f"http://127.0.0.1:{port}/mutate?timeout=2s", data=_review(pod()))
         body = await answer.json()
 
     assert (answer.status, answer.content_type) == (200, "application/json")
@@ -130,6 +132,39 @@ def test_with_the_deadline_near_the_answer_is_the_safe_one() -> None:
 
     assert "patch" in json.loads(in_time)["response"]
     assert json.loads(too_late)["response"] == {"uid": "705ab4f5", "allowed": True}
+
+
+def test_the_deadline_counts_from_the_first_byte_of_the_request() -> None:
+    service = AdmissionService(cluster, CollectorRegistry(), clock=lambda: 10.0)
+    review = _review(pod())
+
+    # Of 1 s, 80 % are gone 0.8 s after the first byte.
+    in_time = service(Call("POST", "/mutate?timeout=1s", review, since=9.3))
+    too_late = service(Call("POST", "/mutate?timeout=1s", review, since=9.1))
+
+    assert "patch" in json.loads(in_time.body)["response"]
+    assert "patch" not in json.loads(too_late.body)["response"]
+
+
+@pytest.mark.parametrize(
+    ("method", "target", "status"),
+    [("GET", "/mutate", 405), ("HEAD", "/mutate?timeout=2s", 405), ("POST", "/", 404), ("POST", "/mutate/x", 404)],
+)
+def test_only_posts_to_its_path_are_reviews(method: str, target: str, status: int) -> None:
+    registry = CollectorRegistry()
+
+    answer = _service(registry)(Call(method, target, _review(pod())))
+
+    assert answer.status == status
+    assert registry.get_sample_value("stowplan_admission_duration_seconds_count") == 0
+
+
+@pytest.mark.parametrize(
+    ("query", "seconds"),
+    [("timeout=500ms", 0.5), ("a=1&timeout=3s&timeout=4s", 3.0), ("", 2.0), ("timeout", 2.0), ("timeout=%zz", 2.0)],
+)
+def test_the_budget_in_a_query(query: str, seconds: float) -> None:
+    assert budget_of(query) == seconds
 
 
 @pytest.mark.parametrize(

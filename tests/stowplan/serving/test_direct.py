@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import re
+import ssl
 from contextlib import asynccontextmanager, suppress
+from datetime import UTC, datetime
 from http import HTTPStatus
 from io import BytesIO
 from typing import TYPE_CHECKING
 
 import aiohttp
 import pytest
+import uvloop
 
 from stowplan.serving import direct
+from stowplan.serving.certificates import make_ca, make_leaf
 from stowplan.serving.direct import MAX_HEAD_BYTES, Answer, Call, DirectServer, refusal
+from stowplan.serving.tls import server_context
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
 
 MAX_BODY = 300_000
 
@@ -64,10 +69,10 @@ class Open:
 
 
 @asynccontextmanager
-async def serving(idle_seconds: float = 60.0) -> AsyncIterator[Open]:
+async def serving(idle_seconds: float = 60.0, context: ssl.SSLContext | None = None) -> AsyncIterator[Open]:
     echo = Echo()
     server = DirectServer(echo.answer, lambda: echo.draining, max_body_bytes=MAX_BODY, idle_seconds=idle_seconds)
-    port = await server.open("127.0.0.1", 0, 16, None)
+    port = await server.open("127.0.0.1", 0, 16, context)
     try:
         yield Open(echo, server, port)
     finally:
@@ -91,7 +96,8 @@ async def test_many_calls_over_one_connection() -> None:
                 assert await answer.read() == body
                 assert "Date" in answer.headers
         assert len(running.server.connections) == 1
-    assert running.echo.calls[7] == Call("POST", "/filter?a=7", b"x" * 7000)
+    seventh = running.echo.calls[7]
+    assert (seventh.method, seventh.target, seventh.body) == ("POST", "/filter?a=7", b"x" * 7000)
 
 
 async def test_a_chunked_body() -> None:
@@ -253,3 +259,74 @@ async def test_a_client_that_reads_no_answers_is_not_served_without_end() -> Non
             received += (await reader.read(2**20)).replace(b"y" * 1000, b"")
         writer.close()
     assert len(running.echo.calls) == 200  # nothing is lost
+
+
+async def test_a_call_says_when_its_first_byte_came() -> None:
+    async with serving() as running:
+        before = running.server.clock()
+        reader, writer = await asyncio.open_connection("127.0.0.1", running.port)
+        sent = request(b"slow")
+        writer.write(sent[:-2])
+        while not running.server.connections or not next(iter(running.server.connections)).receiving:  # noqa: ASYNC110 - no event tells
+            await asyncio.sleep(0.01)
+        begun = running.server.clock()
+        await asyncio.sleep(0.05)
+        writer.write(sent[-2:])
+        await reader.readuntil(b"slow")
+        writer.close()
+    since = running.echo.calls[0].since
+    assert since is not None
+    assert before <= since <= begun
+
+
+async def _over_tls() -> None:
+    now = datetime.now(UTC)
+    ca = make_ca("stowplan", now)
+    trusting = ssl.create_default_context(cadata=ca.certificate.decode())
+    context = server_context(make_leaf(ca, ["127.0.0.1"], now))
+    one = aiohttp.TCPConnector(limit=1, ssl=trusting)
+    async with serving(context=context) as running, aiohttp.ClientSession(connector=one) as session:
+        url = f"https://127.0.0.1:{running.port}/mutate"
+        for size in (0, 10, 20_000, MAX_BODY):  # a TLS record holds 16 KiB
+            async with session.post(url, data=b"x" * size) as answer:
+                assert await answer.read() == b"x" * size
+        assert len(running.server.connections) == 1
+        async with session.post(url, data=b"x" * (MAX_BODY + 1)) as answer:
+            assert answer.status == 413
+        running.echo.draining = True
+        async with session.post(url, data=b"last") as answer:
+            assert answer.headers["Connection"] == "close"
+            assert await answer.read() == b"last"
+        async with asyncio.timeout(30):
+            while running.server.connections:  # noqa: ASYNC110 - no event tells
+                await asyncio.sleep(0.01)
+
+
+@pytest.mark.parametrize("loop_factory", [asyncio.new_event_loop, uvloop.new_event_loop])
+def test_the_same_over_tls(loop_factory: Callable[[], asyncio.AbstractEventLoop]) -> None:
+    # uvloop has a TLS implementation of its own, and is what the services run on.
+    with asyncio.Runner(loop_factory=loop_factory) as runner:
+        runner.run(_over_tls())
+
+
+async def _unread_over_tls() -> None:
+    now = datetime.now(UTC)
+    ca = make_ca("stowplan", now)
+    trusting = ssl.create_default_context(cadata=ca.certificate.decode())
+    async with serving(context=server_context(make_leaf(ca, ["127.0.0.1"], now))) as running:
+        reader, writer = await asyncio.open_connection("127.0.0.1", running.port, limit=1024, ssl=trusting)
+        for _ in range(200):
+            writer.write(request(b"y" * MAX_BODY))
+            await asyncio.sleep(0)
+        await asyncio.sleep(0.3)
+        assert len(running.echo.calls) < 200  # as without TLS: the rest of the requests is not read
+        received = b""
+        while received.count(b"HTTP/1.1 200") < 200:
+            received += (await reader.read(2**20)).replace(b"y" * 1000, b"")
+        writer.close()
+    assert len(running.echo.calls) == 200
+
+
+def test_a_client_that_reads_no_answers_over_tls_waits_too() -> None:
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(_unread_over_tls())
