@@ -104,15 +104,19 @@ def _learned(sizings: Sequence[Sizing]) -> dict[str, Any]:
 def _cut(record: dict[str, Any], facts: Facts, sizings: Sequence[Sizing]) -> dict[str, Any]:
     """Details are left out until the record fits, the least important first."""
     for leave_out in _DETAILS:
-        if len(encode_record(record).encode()) <= MAX_BYTES:
+        if _fits(record):
             return record
         leave_out(record)
-    if len(encode_record(record).encode()) <= MAX_BYTES:
+    if _fits(record):
         return record
     for key in _SIZES:
         record.pop(key, None)
     final = current_sizes([_final(s) for s in sizings])
     return {**record, "id": decision_id(facts.identity, facts.class_label, facts.mode, final), "shortened": True}
+
+
+def _fits(record: Mapping[str, Any]) -> bool:
+    return len(msgspec.json.encode(record)) <= MAX_BYTES
 
 
 def _only_main(record: dict[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""The baseline of the webhook: the same server stack (aiohttp, uvloop, TLS) that allows every review without a look at it.
+"""The baseline of the webhook: the same server stack (stowplan.serving.direct, uvloop, TLS) that allows every review without a look at it.
 
 `python -m perf.admission.bare --port PORT --tls-dir DIR`
 """
@@ -11,29 +11,26 @@ from pathlib import Path
 from typing import Final
 
 import uvloop
-from aiohttp import web
 
 from stowplan.serving.certificates import KeyPair
-from stowplan.serving.http import Drain, Listener, make_app, serve
+from stowplan.serving.direct import Answer, Call
+from stowplan.serving.http import Direct, Drain, Listener, serve
 from stowplan.serving.tls import server_context
-from webhook.app import PATH
 
-_ALLOWED: Final = b'{"apiVersion":"admission.k8s.io/v1","kind":"AdmissionReview","response":{"uid":"u","allowed":true}}'
+_ALLOWED: Final = Answer(
+    b'{"apiVersion":"admission.k8s.io/v1","kind":"AdmissionReview","response":{"uid":"u","allowed":true}}'
+)
 
 
-async def _allow(request: web.Request) -> web.Response:
-    await request.read()
-    return web.Response(body=_ALLOWED, content_type="application/json")
+def _allow(_call: Call) -> Answer:
+    return _ALLOWED
 
 
 async def _serve(port: int, tls_dir: Path) -> None:
     pair = KeyPair((tls_dir / "tls.crt").read_bytes(), (tls_dir / "tls.key").read_bytes())
-    app = make_app()
-    app.router.add_post(PATH, _allow)
-    app.router.add_get("/readyz", _allow)
     drain = Drain()
     drain.on_signals()
-    await serve([Listener(app, "127.0.0.1", port, server_context(pair))], drain, drain_seconds=0.0)
+    await serve([Listener(Direct(_allow), "127.0.0.1", port, server_context(pair))], drain, drain_seconds=0.0)
 
 
 def main() -> None:
