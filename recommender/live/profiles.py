@@ -12,7 +12,7 @@ from recommender.live.pod_index import Running
 from recommender.live.restoring import checkpoint_of
 from recommender.risk import Risk
 from recommender.workloads.fleet import Fleet
-from stowplan.model.profile import AchievedRisk, Regression, WorkloadProfile
+from stowplan.model.profile import AchievedRisk, Regression, Source, WorkloadProfile
 from stowplan.model.profile import Risk as Shares
 from stowplan.model.profile_codec import profile_status
 from stowplan.model.workload import WorkloadKey
@@ -53,6 +53,17 @@ def digest(profile: WorkloadProfile) -> bytes:
     """Equal for profiles that say the same, whenever they were made and whatever their checkpoint."""
     status = profile_status(replace(profile, updated_s=0, checkpoint={}))
     return hashlib.blake2b(msgspec.json.encode(status), digest_size=12).digest()
+
+
+def says_something(profile: WorkloadProfile, fleet: Fleet) -> bool:
+    """Whether a workload's first profile would say more than the webhook knows without one: use, similar workloads, an OOM kill, a number
+    of its user's that is held once its first look is over (until then it is no more than what its pods say)."""
+    tracked = fleet.workloads[WorkloadKey(*profile.key)]
+    learned = [fleet.at(row) for row in tracked.rows.values()]
+    if any(of.days or of.slow.oom_bytes for of in learned) or profile.regression is not None:
+        return True
+    published = [one for of_class in profile.recommendations for one in of_class.containers]
+    return any(one.source is not Source.SIZE_TABLE or (one.clamps and tracked.looks) for one in published)
 
 
 def _open_hours(fleet: Fleet, rows: list[int]) -> int:

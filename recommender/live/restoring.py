@@ -17,7 +17,7 @@ from recommender.regression.regression_codec import decode_watch, encode_watch
 from recommender.remembering.history import History
 from recommender.remembering.learned import Learned, Target, add_days, decode_learned, encode_learned
 from recommender.remembering.open_sketches import OpenSketches
-from recommender.workloads.fleet import Fleet, Tracked
+from recommender.workloads.fleet import FIRST_LOOKS_S, Fleet, Tracked
 from stowplan.model.profile import WorkloadProfile
 from stowplan.model.workload import WorkloadKey
 
@@ -76,7 +76,7 @@ class Restorer:
         tracked = Tracked(key, profile.api_version, state.by_runs if state else False, last_seen_s=last_seen_s)
         tracked.saved_version = tracked.version
         tracked.urgent, tracked.digest = not profile.recommendations, digest
-        tracked.written_s = profile.updated_s
+        tracked.written_s, tracked.looks = profile.updated_s, len(FIRST_LOOKS_S)
         tracked.watch = self._watch(key, profile.checkpoint.get(WATCH, ""))
         for container, text in profile.checkpoint.items():
             if container not in (WORKLOAD, WATCH):

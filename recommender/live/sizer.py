@@ -14,7 +14,7 @@ from recommender.live.closing import Terms
 from recommender.live.fleet_pass import Case, FleetPass, Outcome
 from recommender.live.pod_index import PodIndex, Running
 from recommender.live.profile_store import ProfileStore
-from recommender.live.profiles import digest, profile_of, with_checkpoint
+from recommender.live.profiles import digest, profile_of, says_something, with_checkpoint
 from recommender.live.service_metrics import ServiceMetrics
 from recommender.live.watches import Classes
 from recommender.regression.regression import stepping_back
@@ -125,10 +125,10 @@ class Sizer:
             await asyncio.sleep(0)
 
     async def size_urgent(self) -> None:
-        """A pass over those that do not wait: new, hit by an incident, or not written yet."""
+        """A pass over those that do not wait: new for so long, hit by an incident, or not written yet."""
         now = self._clock()
         due = [key for key, at in self._retry_at.items() if at <= now]
-        urgent = [tracked for tracked in self._fleet.workloads.values() if tracked.urgent]
+        urgent = [of for of in self._fleet.workloads.values() if of.look_due(int(now)) or of.urgent]
         urgent += [self._fleet.workloads[key] for key in due if key in self._fleet.workloads]
         for key in due:
             del self._retry_at[key]
@@ -181,13 +181,19 @@ class Sizer:
                 continue  # forgotten meanwhile
             halt = stepping_back(tracked.watch, now_s)
             profile = profile_of(self._fleet, outcome, self._running.get(tracked.key), halt, now_s)
-            stale = now_s - tracked.written_s >= RENEW_S
-            if stale or not tracked.saved or digest(profile) != tracked.digest:
+            if self._is_news(tracked, profile, now_s):
                 pending.append((tracked, profile))
         for start in range(0, len(pending), _AT_ONCE):
             part = pending[start : start + _AT_ONCE]
             await asyncio.gather(*(self._write(tracked, profile) for tracked, profile in part))
             await self._sleep(len(part) / self._settings.writes_per_second)
+
+    def _is_news(self, tracked: Tracked, profile: WorkloadProfile, now_s: int) -> bool:
+        """Whether the profile is to be written: the first one when it says something, later ones when they say something else."""
+        if not tracked.written_s:
+            return says_something(profile, self._fleet)
+        stale = now_s - tracked.written_s >= RENEW_S
+        return stale or not tracked.saved or digest(profile) != tracked.digest
 
     async def _write(self, tracked: Tracked, profile: WorkloadProfile) -> None:
         """Write one profile. While it is on its way a newer one waits, so that the older cannot come last."""

@@ -24,6 +24,8 @@ GRACE_S: Final = 900
 """A day is closed this long after its end: late samples still belong to it."""
 LONGEST_RUN_S: Final = DAY_S
 """A run that lasts longer counts once for each day."""
+FIRST_LOOKS_S: Final = (600, 1800, 3600)
+"""After so long a new workload is sized again without waiting for the next pass: in its first hour every look knows much more."""
 LIMIT: Final = 200_000
 SHARDS: Final = 64
 """Objects that what is open is divided among (`recommender.live.shards`)."""
@@ -56,6 +58,10 @@ class Tracked:
     """Whether it fares worse since its size changed."""
     urgent: bool = True
     """New, or hit by an incident: to be sized before the next pass."""
+    first_s: int = 0
+    """When it was first seen."""
+    looks: int = 0
+    """How many of the looks at `FIRST_LOOKS_S` are over."""
     shard: int = field(init=False)
 
     def __post_init__(self) -> None:
@@ -65,6 +71,13 @@ class Tracked:
     def saved(self) -> bool:
         """Whether its written profile holds all that was learned."""
         return self.version == self.saved_version
+
+    def look_due(self, now_s: int) -> bool:
+        """Whether one more of the first looks is due; the answer is yes once for each."""
+        passed = self.looks
+        if passed < len(FIRST_LOOKS_S):
+            self.looks = sum(now_s - self.first_s >= age_s for age_s in FIRST_LOOKS_S)
+        return self.looks > passed
 
 
 @dataclass(slots=True)
@@ -119,7 +132,7 @@ class Fleet:
         if self.containers + len(missing) > self.limit:
             return None
         if tracked is None:
-            tracked = self.workloads[key] = Tracked(key, workload.api_version, by_runs)
+            tracked = self.workloads[key] = Tracked(key, workload.api_version, by_runs, first_s=now_s)
         for name in missing:
             self.adopt(tracked, name, Learned(slow=Slow(init=init)))
             tracked.urgent = True

@@ -172,7 +172,7 @@ async def test_its_size_is_published_beside_the_app_s_once_there_is_more_than_a_
     rig = Rig()
     rig.sees(_pod(0))
     await rig.sizer.size_urgent()
-    assert [c.name for c in rig.profile().recommendations[0].containers] == ["app"]
+    assert rig.writes() == []  # a guess by the size table is not worth a profile
 
     fed = Feeder(rig.fleet, rig.index.locate)
     for number in range(8):

@@ -20,6 +20,7 @@ from recommender.live.sizer import Sizer
 from recommender.live.watches import Classes
 from recommender.settings import RecommenderSettings
 from recommender.sizing.prices import Prices
+from recommender.sources.observation import Incident, IncidentKind
 from recommender.workloads.fleet import GRACE_S, SHARDS, Fleet, shard_of
 from recommender.workloads.pods import PodView, Templates, project_pod_view
 from stowplan.kube.codec import ObjectKey
@@ -38,8 +39,11 @@ WEB = WorkloadKey("shop", "Deployment", "web")
 PROFILE = "/apis/stowplan.dev/v1alpha1/namespaces/shop/workloadprofiles/deployment-web"
 
 
-def pod(name: str = "web-5d9c-a", created: str = "2024-10-04T00:00:00Z", **labels: str) -> PodView:
-    """A pod of the Deployment `web`."""
+def pod(
+    name: str = "web-5d9c-a", created: str = "2024-10-04T00:00:00Z", cpu: str | None = None, **labels: str
+) -> PodView:
+    """A pod of the Deployment `web`; with a CPU request of its user's or without."""
+    resources = {"requests": {"cpu": cpu}} if cpu else {}
     raw = {
         "metadata": {
             "name": name,
@@ -49,7 +53,7 @@ def pod(name: str = "web-5d9c-a", created: str = "2024-10-04T00:00:00Z", **label
             "labels": {"pod-template-hash": "5d9c", **labels},
             "ownerReferences": [{"kind": "ReplicaSet", "name": "web-5d9c", "controller": True}],
         },
-        "spec": {"nodeName": "n1", "containers": [{"name": "app", "image": "api:1"}]},
+        "spec": {"nodeName": "n1", "containers": [{"name": "app", "image": "api:1", "resources": resources}]},
     }
     return project_pod_view(json.dumps(raw).encode(), Templates())
 
@@ -107,6 +111,12 @@ class Rig:
         self.index.replace(pods)
         self.sizer.look()
 
+    def uses(self, minutes: int = 1, cpu: float = 400.0) -> None:
+        """Each of these minutes up to now has a sample of `web`."""
+        now_s = int(self.now)
+        samples = [sample(now_s - 60 * ago, cpu) for ago in reversed(range(minutes))]
+        feeder(self.fleet).take(samples, now_s)
+
     def profile(self) -> WorkloadProfile:
         """What is written about `web`."""
         return parse_profile(self.api.objects[PROFILE])
@@ -122,12 +132,33 @@ class Rig:
         return self.registry.get_sample_value(name, labels) or 0.0
 
 
-async def test_a_new_workload_is_written_at_once_and_then_only_when_it_changes() -> None:
+async def test_a_profile_that_would_say_no_more_than_the_size_table_is_not_written() -> None:
     rig = Rig()
     rig.sees(pod())
+    for minutes in (0, 10, 30, 60, 120):
+        rig.now = MIDNIGHT + 3600 + minutes * 60
+        await rig.sizer.size_urgent()
+        await rig.sizer.size_all()
+
+    assert rig.writes() == []
+    await rig.checkpointer.flush()
+    again = Fleet()
+    restorer = Restorer(again)
+    for path, shard in rig.api.objects.items():
+        if "/open-day-" in path and not path.endswith(INCIDENTS):
+            restorer.add_shard("x", shard["status"]["checkpoint"]["open-day"])
+    assert list(again.workloads[WEB].rows) == ["app"]  # it is remembered without a profile
+
+
+async def test_a_new_workload_is_written_with_its_first_use_and_then_only_when_it_changes() -> None:
+    rig = Rig()
+    rig.sees(pod())
+    rig.uses(minutes=10)
     await rig.sizer.size_urgent()
 
+    # Ten minutes are 0.7 % of a day, which has the weight n / (n + 1): the size table's 500m stand.
     assert rig.profile().recommendations[0].containers[0].target["cpu"] == 500
+    assert rig.profile().recommendations[0].containers[0].samples == 10
     assert rig.profile().replicas == 1
     assert rig.api.objects[PROFILE]["metadata"]["labels"] == {"app.kubernetes.io/managed-by": "stowplan"}
     rig.writes()
@@ -139,6 +170,57 @@ async def test_a_new_workload_is_written_at_once_and_then_only_when_it_changes()
     await rig.sizer.size_all()
     assert rig.writes() == [f"PATCH {PROFILE}/status"]
     assert rig.profile().replicas == 2
+
+
+async def test_a_new_workload_is_looked_at_after_10_30_and_60_minutes() -> None:
+    rig = Rig()
+    rig.sees(pod())
+    await rig.sizer.size_urgent()
+    assert rig.writes() == []  # nothing is known yet
+
+    written = []
+    for minute in range(1, 180):
+        rig.now += 60
+        rig.uses(minutes=1)
+        await rig.sizer.size_urgent()
+        if rig.writes():
+            written.append((minute, rig.profile().recommendations[0].containers[0].samples))
+    assert written == [(10, 10), (30, 30), (60, 60)]  # from then on the hourly pass does it
+
+
+async def test_numbers_that_are_held_are_published_with_the_first_look() -> None:
+    rig = Rig()
+    rig.sees(pod(cpu="2"))  # more than the size table: to be held until its use is known
+    await rig.sizer.size_urgent()
+    assert rig.writes() == []  # until then it is no more than what the pod says
+
+    rig.now += 600
+    await rig.sizer.size_urgent()
+    assert rig.profile().recommendations[0].containers[0].target["cpu"] == 2000
+
+
+async def test_an_oom_kill_of_a_new_workload_is_published_at_once() -> None:
+    rig = Rig()
+    rig.sees(pod())
+    await rig.sizer.size_urgent()
+    killed = Incident(IncidentKind.OOM_KILLED, "shop", "web-1", "u-1", "app", int(rig.now), memory_limit=2**32)
+    feeder(rig.fleet).take_incident(killed, 120)
+    await rig.sizer.size_urgent()
+
+    # A request whose limit, by class, is 1.2 times the 4 GiB that were not enough.
+    percent = BUILTIN_CLASSES["standard"].limits.memory_percent or 100
+    assert rig.profile().recommendations[0].containers[0].target["memory"] * percent // 100 >= 1.2 * 2**32
+
+
+async def test_a_restored_workload_is_not_new_again() -> None:
+    rig = Rig()
+    rig.sees(pod())
+    rig.uses(minutes=10)
+    await rig.sizer.size_urgent()
+    fleet = Fleet()
+    Restorer(fleet).add_profile(rig.profile(), digest(rig.profile()))
+
+    assert not fleet.workloads[WEB].look_due(int(rig.now) + 86_400)
 
 
 def _quiet(_second: int) -> float:
@@ -172,6 +254,7 @@ async def test_a_past_that_was_rehearsed_is_judged_before_the_first_profile_is_w
 async def test_a_profile_that_says_the_same_is_renewed_before_the_webhook_takes_it_for_abandoned() -> None:
     rig = Rig()
     rig.sees(pod())
+    rig.uses()
     await rig.sizer.size_urgent()
     rig.writes()
     rig.now += 3 * 86_400 - 1
@@ -187,6 +270,7 @@ async def test_a_profile_that_says_the_same_is_renewed_before_the_webhook_takes_
 async def test_a_failed_write_is_tried_again_a_minute_later() -> None:
     rig = Rig()
     rig.sees(pod())
+    rig.uses()
     rig.api.fails = [Unreachable("down")]
     await rig.sizer.size_urgent()
     assert PROFILE not in rig.api.objects
@@ -225,7 +309,9 @@ async def test_a_write_that_outlasts_the_lease_is_given_up() -> None:
 async def test_the_pace_of_writes_is_bounded() -> None:
     rig = Rig()
     for number in range(9):
-        rig.fleet.track(web(f"w{number}"), ["app"], int(rig.now), by_runs=False)
+        tracked = rig.fleet.track(web(f"w{number}"), ["app"], int(rig.now), by_runs=False)
+        assert tracked is not None
+        rig.fleet.at(tracked.rows["app"]).slow.oom_bytes = 2**30  # something to say
     await rig.sizer.size_all()
 
     assert len(rig.api.objects) == 9
@@ -235,6 +321,7 @@ async def test_the_pace_of_writes_is_bounded() -> None:
 async def test_a_profile_whose_namespace_is_gone_is_forgotten_with_its_pods() -> None:
     rig = Rig()
     rig.sees(pod())
+    rig.uses()
     rig.api.gone = {"shop"}
     await rig.sizer.size_urgent()
     assert WEB in rig.fleet.workloads  # its pods are still there: perhaps only the definition is missing
@@ -269,6 +356,7 @@ async def test_what_the_namespace_allows_and_what_the_pods_ask_for_decide_the_cl
     policy = WorkloadPolicy("shop", default_class="batch", allowed_classes=("batch", "dev", "elastic", "unknown"))
     rig.classes.policies.upsert(("default", policy))
     rig.sees(pod(**{"stowplan.dev/cost": "save"}))
+    rig.uses()
     await rig.sizer.size_urgent()
     assert [r.workload_class for r in rig.profile().recommendations] == ["batch", "dev", "elastic"]
     assert {r.cost for r in rig.profile().recommendations} == {Cost.SAVE}
