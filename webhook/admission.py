@@ -128,7 +128,11 @@ def _decide(request: AdmissionRequest, state: ClusterState, recommender: Recomme
 
 
 def _read(
-    request: AdmissionRequest, base: Mapping[str, Any], workload: Workload, state: ClusterState, recommender: Recommender
+    request: AdmissionRequest,
+    base: Mapping[str, Any],
+    workload: Workload,
+    state: ClusterState,
+    recommender: Recommender,
 ) -> _Case:
     containers = read_containers(base)
     check_written(containers)

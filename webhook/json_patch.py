@@ -61,21 +61,27 @@ def apply(document: Any, operations: Sequence[Mapping[str, Any]]) -> Any:
     root = {"": document}
     copied: dict[int, Any] = {}  # by id, and kept alive by it
     for operation in operations:
-        kind, path = operation["op"], operation["path"]
-        *way, last = path.split("/")
         try:
-            place: Any = root
-            for token in way:
-                place = _own_child(place, token, copied)
-            _change(place, last, kind, operation)
+            _apply_one(root, operation, copied)
         except (LookupError, TypeError, ValueError) as error:
-            raise OperationError(f"{kind} {path!r}: does not apply ({error})") from error
+            raise OperationError(f"{operation['op']} {operation['path']!r}: does not apply ({error})") from error
     return root[""]
 
 
-def _own_child(parent: Any, token: str, copied: dict[int, Any]) -> Any:
-    """The container under `token`, replaced by a copy of ours where it is not one yet."""
-    key = _key(parent, token)
+def _apply_one(root: dict[str, Any], operation: Mapping[str, Any], copied: dict[int, Any]) -> None:
+    kind = operation["op"]
+    *way, last = operation["path"].split("/")
+    if not way and (last or kind == "remove"):
+        raise ValueError("a path begins with a slash, or is empty for a new document")
+    place: Any = root
+    for part in way:
+        place = _own_child(place, part, copied)
+    _change(place, last, kind, operation)
+
+
+def _own_child(parent: Any, part: str, copied: dict[int, Any]) -> Any:
+    """The container under `part`, replaced by a copy of ours where it is not one yet."""
+    key = _key(parent, part)
     child = parent[key]
     if id(child) not in copied:
         child = child.copy() if isinstance(child, dict | list) else _no_container(child)
@@ -88,34 +94,34 @@ def _no_container(value: Any) -> Any:
     raise TypeError(f"a {type(value).__name__} has no parts")
 
 
-def _key(container: Any, token: str) -> str | int:
+def _key(container: Any, part: str) -> str | int:
     """A key of an object, or an index of an array that is there."""
     if isinstance(container, dict):
-        return token.replace("~1", "/").replace("~0", "~") if "~" in token else token
-    index = _index(token)
+        return part.replace("~1", "/").replace("~0", "~") if "~" in part else part
+    index = _index(part)
     if index >= len(container):
         raise IndexError(f"index {index} of {len(container)}")
     return index
 
 
-def _index(token: str) -> int:
-    if not (token.isascii() and token.isdigit()) or (token[0] == "0" and token != "0"):
-        raise ValueError(f"{token!r} is no index")
-    return int(token)
+def _index(part: str) -> int:
+    if not (part.isascii() and part.isdigit()) or (part[0] == "0" and part != "0"):
+        raise ValueError(f"{part!r} is no index")
+    return int(part)
 
 
-def _change(container: Any, token: str, kind: str, operation: Mapping[str, Any]) -> None:
+def _change(container: Any, part: str, kind: str, operation: Mapping[str, Any]) -> None:
     if kind == "add" and isinstance(container, list):
-        index = len(container) if token == "-" else _index(token)  # "-": RFC 6902, the end of the array
+        index = len(container) if part == "-" else _index(part)  # "-": RFC 6902, the end of the array
         if index > len(container):
             raise IndexError(f"index {index} of {len(container)}")
         container.insert(index, operation["value"])
         return
-    key: Any = _key(container, token)
+    key: Any = _key(container, part)
     if kind == "add":
         container[key] = operation["value"]
     elif kind == "replace":
-        container[key]  # a LookupError where there is nothing to replace
+        _ = container[key]  # a LookupError where there is nothing to replace
         container[key] = operation["value"]
     elif kind == "remove":
         del container[key]

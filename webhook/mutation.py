@@ -9,8 +9,8 @@ from stowplan.model.keys import GATE, SCHEDULER_NAME
 from stowplan.model.quantity import format_amount
 from webhook.containers import LISTS, Container
 from webhook.gating import Gate
-from webhook.limits import NO_LIMIT
 from webhook.json_patch import copy_json
+from webhook.limits import NO_LIMIT
 from webhook.scheduling import Effects
 from webhook.sizing import Sizing
 

@@ -26,9 +26,9 @@ from webhook.autoscalers import (
 )
 from webhook.containers import PodError, check_shape, read_containers
 from webhook.documents import Document, read_files
+from webhook.json_patch import copy_json, diff
 from webhook.limit_range import LimitRange, parse_limit_range
 from webhook.node_room import largest
-from webhook.json_patch import copy_json, diff
 from webhook.profiles import LearnedProfile, latest, learned_from
 from webhook.projections import project_node
 from webhook.quota import Quota, parse_quota

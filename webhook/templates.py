@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from webhook.containers import LISTS, PodError, mapping, sequence
-from webhook.limit_range import LimitRange, inject_defaults
 from webhook.json_patch import copy_json
+from webhook.limit_range import LimitRange, inject_defaults
 from webhook.workload import Workload, identify
 
 _TEMPLATES: Final[dict[str, tuple[str, ...]]] = {

@@ -56,8 +56,11 @@ def digest(profile: WorkloadProfile) -> bytes:
 
 
 def says_something(profile: WorkloadProfile, fleet: Fleet) -> bool:
-    """Whether a workload's first profile would say more than the webhook knows without one: use, similar workloads, an OOM kill, a number
-    of its user's that is held once its first look is over (until then it is no more than what its pods say)."""
+    """Whether a workload's first profile would say more than the webhook knows without one.
+
+    That is its use, similar workloads, an OOM kill; and a number of its user's that is held, once the first look at the workload is over:
+    until then it is no more than what its pods say.
+    """
     tracked = fleet.workloads[WorkloadKey(*profile.key)]
     learned = [fleet.at(row) for row in tracked.rows.values()]
     if any(of.days or of.slow.oom_bytes for of in learned) or profile.regression is not None:

@@ -116,6 +116,17 @@ def test_whatever_has_a_uid_is_allowed_without_a_patch(received: Any) -> None:
     assert _count(registry, "error", "InvalidPod") == 1
 
 
+@pytest.mark.parametrize(
+    "metadata", [{"managedFields": [{"manager": "m", "fieldsV1": {"f:spec": {}}}]}, {"managedFields": None}]
+)
+def test_who_manages_which_field_makes_no_difference(metadata: dict[str, Any]) -> None:
+    service = _service()
+    plain = pod(annotations={"note": "a"})
+    managed = {**plain, "metadata": {**plain["metadata"], **metadata}}
+
+    assert service.review(_review(managed)) == service.review(_review(plain))
+
+
 def test_a_dry_run_gets_the_same_answer() -> None:
     service = _service()
 

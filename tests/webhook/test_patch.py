@@ -1,40 +1,14 @@
-"""The patch machinery alone: diff, copy, and the check that stands between a fault of ours and a rejected pod."""
+"""The check that stands between a fault of ours and a rejected pod."""
 
 import copy
 from typing import Any
 
-import jsonpatch
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from tests.support.pods import container, pod
-from webhook.json_patch import copy_json, diff
-from webhook.patch import check_pod, make_patch
+from webhook import patch
+from webhook.patch import PatchError, check_pod, make_patch
 from webhook.quota import Quota
-
-_VALUES = st.recursive(
-    st.none() | st.integers() | st.text(max_size=3),
-    lambda inner: (
-        st.lists(inner, max_size=4) | st.dictionaries(st.sampled_from(["a", "b", "a/b", "m~n", ""]), inner, max_size=4)
-    ),
-    max_leaves=12,
-)
-_OBJECTS = st.dictionaries(st.sampled_from(["x", "y/z", "~"]), _VALUES, max_size=3)
-
-
-@given(_OBJECTS, _OBJECTS)
-def test_the_diff_of_any_two_objects_applies(before: dict[str, Any], after: dict[str, Any]) -> None:
-    assert jsonpatch.apply_patch(before, list(diff(before, after))) == after
-
-
-@given(_OBJECTS)
-def test_equal_objects_have_no_diff_and_a_copy_shares_nothing(value: dict[str, Any]) -> None:
-    copied = copy_json(value)
-
-    assert list(diff(value, copied)) == []
-    assert copied == value
-    assert copied is not value
 
 
 def _changed(**changes: Any) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -92,3 +66,28 @@ def test_unsound_sizes_are_refused() -> None:
     quota = (Quota("q", {"requests.cpu": 1000}),)
     grown = pod(container(requests={"cpu": "2"}, limits={"cpu": "2", "memory": "1Gi"}))
     assert check_pod(received, grown, (), quota) == ["q: requests.cpu exceeded"]
+
+
+@pytest.mark.parametrize(
+    ("operation", "problem"),
+    [
+        ({"op": "replace", "path": "/spec/absent", "value": 1}, "does not apply: replace '/spec/absent'"),
+        ({"op": "add", "path": "/spec/priority", "value": 2}, "does not give the decided pod"),
+    ],
+)
+@pytest.mark.parametrize("sound", [False, True])
+def test_a_patch_that_would_do_something_else_is_never_sent(
+    monkeypatch: pytest.MonkeyPatch, operation: dict[str, Any], problem: str, sound: bool
+) -> None:
+    received, decided = _changed(priority=1)
+    monkeypatch.setattr(patch, "diff", lambda *_: iter([operation]))
+
+    with pytest.raises(PatchError, match=problem):
+        make_patch(received, decided, sound=sound)
+
+
+def test_what_was_not_found_sound_before_is_checked() -> None:
+    received, decided = _changed(hostNetwork=True)
+
+    with pytest.raises(PatchError, match="something outside"):
+        make_patch(received, decided)
