@@ -29,6 +29,7 @@ from webhook.sizing import Sizing, main_first
 MAX_BYTES: Final = 2048
 OBSERVE: Final = "Observe"
 APPLY: Final = "Apply"
+_CANONICAL: Final = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
 _SIZES: Final = ("main", *COMPUTE, "limits", "others")
 
 
@@ -71,7 +72,7 @@ def build_record(facts: Facts, sizings: Sequence[Sizing], effects: Effects, spec
 
 def decision_id(identity: str, class_label: str, mode: str, sizes: Mapping[str, Any]) -> str:
     """Deterministic: the same decision for the same workload has the same id, so a re-invocation changes nothing."""
-    text = json.dumps([identity, class_label, mode, sizes], sort_keys=True, separators=(",", ":"))
+    text = _CANONICAL([identity, class_label, mode, sizes])
     return f"d-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
 
 

@@ -14,7 +14,7 @@ from stowplan.model.resources import container_amounts
 from webhook.containers import COMPUTE, LISTS
 from webhook.json_patch import Operation, OperationError, apply, diff
 from webhook.limit_range import LimitRange, violations
-from webhook.qos import qos_of
+from webhook.qos import QoS, qos_of
 from webhook.quota import Quota, quota_violations
 
 _SCHEDULING: Final = (
@@ -70,7 +70,8 @@ def check_pod(
         | (violations(after, ranges) - violations(before, ranges))
         | (quota_violations(after, quotas) - quota_violations(before, quotas))
     )
-    if qos_of(after) < qos_of(before):
+    least = qos_of(before)
+    if least is not QoS.BEST_EFFORT and qos_of(after) < least:
         problems.append("QoS class lowered")
     if _untouchable(received) != _untouchable(decided):
         problems.append("something outside sizes, scheduling and status was changed")
