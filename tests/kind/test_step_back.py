@@ -87,7 +87,6 @@ def test_kills_under_a_smaller_size_take_it_back_with_the_reason(
 ) -> None:
     _apply(cluster, roomy)
     cluster.kubectl("-n", NAMESPACE, "rollout", "status", "deployment/regress", "--timeout=120s")
-    eventually(lambda: bool(recommended(cluster, "regress", modest)), "it has a profile")
     hours.pass_by(QUIET_HOURS)
     assert "regression" not in profile_of(cluster, "regress")
     good, _ = memory_of(pods_of(cluster, "regress")[0])

@@ -79,8 +79,8 @@ def test_the_usage_of_real_containers_is_learned(cluster: KindCluster, modest: s
     usage_is_learned(cluster, "busy")
     assert metric(cluster, 'stowplan_usage_source_up{source="metrics-api"}') == 1
 
-    # The profile was written when the workload was new, and is again at the next pass, within the hour. A recommender that starts makes
-    # one at once, from what the last one has left.
+    # The first profile with usage in it is written ten minutes after the workload was seen. A recommender that starts writes one at once,
+    # from what the last one has left.
     cluster.kubectl("-n", SYSTEM_NAMESPACE, "delete", "pod", "-l", "app.kubernetes.io/name=stowplan-recommender")
     eventually(
         lambda: recommended(cluster, "busy", modest).get("samples", 0) >= 1, "samples of the kubelet are in it", 120
