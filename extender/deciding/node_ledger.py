@@ -15,7 +15,7 @@ import numpy as np
 from extender.cluster.snapshot import NodeInfo
 from extender.deciding.gpu_fragments import Fragments, GpuFragments
 from extender.deciding.node_table import Ints, Mask, NodeTable
-from extender.deciding.shortlist import Shortlist, Value
+from extender.deciding.shortlist import Shortlist, Shortlists, Value
 from extender.fragments.charge import HORIZON_CS
 from extender.lifetimes.kin import keeps_nodes_in_use, path_of
 from extender.lifetimes.node_curves import NodeCurves
@@ -39,8 +39,6 @@ REMEMBERED: Final = 50_000
 _FIRST_LOOK: Final = 64
 """Nodes sorted at first; the others only where none of these is offered and fits."""
 
-_SHORTLISTS: Final = 8
-"""Signatures whose best nodes are kept: bursts are of one or a few."""
 _FEW: Final = 8
 """Below one in so many nodes offered, the others are left out beforehand."""
 
@@ -60,8 +58,7 @@ class NodeLedger:
         self._placements: deque[tuple[int, str, PodSignature, str]] = deque(maxlen=remembered)
         self._counted: dict[str, str] = {}
         """UID -> node, of the pods added since the publication."""
-        self._asked_about: deque[PodSignature] = deque(maxlen=_SHORTLISTS)
-        self._shortlists: deque[Shortlist] = deque(maxlen=_SHORTLISTS)
+        self._shortlists = Shortlists()
 
     def update(self, changed: Mapping[str, NodeInfo | None], occupied: Mapping[str, bool]) -> None:
         """These nodes are new, have changed, or are gone (None)."""
@@ -74,7 +71,7 @@ class NodeLedger:
             if not occupied[name] and self._curves is not None:
                 self._curves.clear(row)
             self.fragments.put(row, info)
-            self._row_changed(row)
+            self._shortlists.changed(row)
 
     def renew(self, *, stay: bool) -> None:
         """Bring what is learned of GPU fragments up to date; not for requests.
@@ -148,18 +145,12 @@ class NodeLedger:
 
     def _shortlist(self, pod: Pod, asked: Amounts, drain: Collection[str]) -> Shortlist | None:
         """The best nodes for pods of this signature, brought up to date; from the second such pod on."""
-        known = next((s for s in self._shortlists if s.signature is pod.signature), None)
-        if known is not None and not known.spent and known.drain == drain:
-            known.repair(lambda row: self._value(pod, asked, row, drain))
-            return known
-        if known is not None:
-            self._shortlists.remove(known)
-        elif all(signature is not pod.signature for signature in self._asked_about):
-            self._asked_about.append(pod.signature)
-            return None
-        made = self._made(pod, asked, drain)
-        self._shortlists.append(made)
-        return made
+        return self._shortlists.of(
+            pod.signature,
+            drain,
+            repair=lambda row: self._value(pod, asked, row, drain),
+            make=lambda: self._made(pod, asked, drain),
+        )
 
     def _made(self, pod: Pod, asked: Amounts, drain: Collection[str]) -> Shortlist:
         rows = self.table.fitting(asked)
@@ -189,17 +180,13 @@ class NodeLedger:
         candidate = Candidate(asked, used, capacity, int(table.price[row]), paid, 0, starved, added, charged)
         return -expected_cost(candidate), added
 
-    def _row_changed(self, row: int) -> None:
-        for shortlist in self._shortlists:
-            shortlist.changed(row)
-
     def hold(self, name: str, amounts: Amounts, held: Sequence[PodSignature] = ()) -> None:
         """What is held on the node for pods that were answered for and are not seen there yet is exactly this: a sum, and the pods."""
         self.table.hold(name, amounts)
         row = self.table.rows.get(name)
         if row is not None:
             self.fragments.hold(row, held)
-            self._row_changed(row)
+            self._shortlists.changed(row)
 
     def fragments_on(self, asked: Amounts, node: str) -> Fragments | None:
         """What a pod with these requests does to the node's GPUs; None where that is not weighed."""
@@ -256,9 +243,8 @@ class NodeLedger:
         if self._curves is None or self._expectations is None:
             added = np.zeros(len(rows), np.int64)
             weighed = self.fragments.weighed(rows)
-            if (
-                weighed is not None
-            ):  # empty nodes among them may count as paid for; while no pod has ended, all are expected to stay
+            if weighed is not None:
+                # empty nodes among them may count as paid for; while no pod has ended, all are expected to stay
                 added[weighed & ~self.table.occupied[rows]] = HORIZON_CS
             return added
         path = path_of(pod.signature, pod.uid)
@@ -298,10 +284,10 @@ class NodeLedger:
         self._counted[uid] = node
         path = path_of(signature, uid)
         self._curves.place(row, path[-1], self._expectations.curve(path))
-        self._row_changed(row)
+        self._shortlists.changed(row)
 
     def _row_freed(self, row: int) -> None:
-        self._row_changed(row)
+        self._shortlists.changed(row)
         self.fragments.drop(row)
         if self._curves is not None:
             self._curves.clear(row)

@@ -7,6 +7,7 @@ valued again: a node that was not among the best and has not changed cannot have
 from __future__ import annotations
 
 from bisect import bisect_left, insort
+from collections import deque
 from collections.abc import Callable, Collection, Iterator
 from typing import Final
 
@@ -21,6 +22,9 @@ _WORN: Final = 16
 """Fewer than this are left: the list is made anew."""
 _REPAIRED: Final = 32
 """More changes than this are not repaired one by one."""
+
+_SIGNATURES: Final = 8
+"""Whose lists are kept: bursts are of one or a few."""
 
 Value = tuple[int, int]
 """Cost but for latency, and what the pod adds to the time in use, as of `extender.deciding.node_ledger.Valued`."""
@@ -78,3 +82,49 @@ class Shortlist:
                 self._values[row] = valued
                 insort(self._order, (valued[0], row))
         self._changed.clear()
+
+
+class Shortlists:
+    """The best nodes of the last few signatures asked about."""
+
+    def __init__(self) -> None:
+        self._asked_about: deque[PodSignature] = deque(maxlen=_SIGNATURES)
+        self._kept: deque[Shortlist] = deque(maxlen=_SIGNATURES)
+
+    def of(
+        self,
+        signature: PodSignature,
+        drain: Collection[str],
+        *,
+        repair: Callable[[int], Value | None],
+        make: Callable[[], Shortlist],
+    ) -> Shortlist | None:
+        """The list of a signature, brought up to date; None for the first pod of one, for which a list is not worth making.
+
+        Args:
+            signature: of the pod.
+            drain: nodes that are to run empty; a list made with others is made anew.
+            repair: values a row.
+            make: makes the list.
+        """
+        known = next((kept for kept in self._kept if kept.signature is signature), None)
+        if known is not None and not known.spent and known.drain == drain:
+            known.repair(repair)
+            return known
+        if known is not None:
+            self._kept.remove(known)
+        elif all(asked is not signature for asked in self._asked_about):
+            self._asked_about.append(signature)
+            return None
+        made = make()
+        self._kept.append(made)
+        return made
+
+    def changed(self, row: int) -> None:
+        """Whatever a cost depends on has changed for this row."""
+        for kept in self._kept:
+            kept.changed(row)
+
+    def clear(self) -> None:
+        """All costs are others from now on."""
+        self._kept.clear()
