@@ -81,7 +81,10 @@ class RecommenderService:
         return self._standing_by or (self._learning is not None and self._learning.ready)
 
     async def run(self, drain: Drain, listening: Callable[[list[int]], None] | None = None) -> None:
-        """Serve until `drain` begins; then write what is open, and give up the Lease."""
+        """Serve until `drain` begins; then write what is open, and give up the Lease.
+
+        Raises whatever ended it from within, so that the process does not look as if it had been told to end.
+        """
         readiness = Readiness({"draining": lambda: not drain.draining, "learning": lambda: self._ready})
         settings = self._settings
         health = Listener(health_app(readiness, self._registry), settings.metrics_host, settings.metrics_port)
@@ -97,6 +100,9 @@ class RecommenderService:
             election.cancel()
             await asyncio.gather(election, return_exceptions=True)
             await self.election.release()
+        for task in (terms, election):
+            if not task.cancelled() and (error := task.exception()) is not None:
+                raise error
 
     async def _terms(self) -> None:
         """Learn whenever the Lease is held, each time from what is written: another process may have gone on meanwhile."""

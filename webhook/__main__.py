@@ -92,6 +92,10 @@ async def run(settings: WebhookSettings, connection: Connection) -> None:
             for task in background:
                 task.cancel()
             await asyncio.gather(*background, return_exceptions=True)
+    for task in background:
+        # the process must not look as if it had been told to end
+        if not task.cancelled() and (error := task.exception()) is not None:
+            raise error
 
 
 def _end_on_failure(drain: Drain, task: asyncio.Task[None]) -> None:

@@ -179,10 +179,14 @@ class Sizer:
             tracked = outcome[0].tracked
             if self._fleet.workloads.get(tracked.key) is not tracked:
                 continue  # forgotten meanwhile
-            halt = stepping_back(tracked.watch, now_s)
-            profile = profile_of(self._fleet, outcome, self._running.get(tracked.key), halt, now_s)
-            if self._is_news(tracked, profile, now_s):
-                pending.append((tracked, profile))
+            try:
+                halt = stepping_back(tracked.watch, now_s)
+                profile = profile_of(self._fleet, outcome, self._running.get(tracked.key), halt, now_s)
+                if self._is_news(tracked, profile, now_s):
+                    pending.append((tracked, profile))
+            except Exception as error:  # whatever is wrong with one workload, the others have a right to their profiles
+                log.exception("no profile can be made for %s; others are written", tracked.key)
+                self._failed(tracked.key, error)
         for start in range(0, len(pending), _AT_ONCE):
             part = pending[start : start + _AT_ONCE]
             await asyncio.gather(*(self._write(tracked, profile) for tracked, profile in part))
@@ -209,9 +213,11 @@ class Sizer:
         except NotFound:
             self._gone(tracked)
         except KubeError as error:
-            self._metrics.errors.labels("profile", type(error).__name__).inc()
-            self._retry_at[key] = self._clock() + _RETRY_S
             log.warning("profile of %s could not be written, trying again: %s", key, error)
+            self._failed(key, error)
+        except Exception as error:  # as above: one that cannot be encoded must not end the service for all
+            log.exception("profile of %s cannot be written; others are", key)
+            self._failed(key, error)
         else:
             self._metrics.writes.labels("profile").inc()
             self._metrics.written_bytes.labels("profile").inc(sent)
@@ -222,6 +228,11 @@ class Sizer:
                     self._fleet.at(row).saved_through = day
         finally:
             self._writing.discard(key)
+
+    def _failed(self, key: WorkloadKey, error: Exception) -> None:
+        """Counted, and tried again."""
+        self._metrics.errors.labels("profile", type(error).__name__).inc()
+        self._retry_at[key] = self._clock() + _RETRY_S
 
     def _gone(self, tracked: Tracked) -> None:
         """The namespace is gone, or the definition of profiles is."""

@@ -153,7 +153,9 @@ def test_a_crash_loop_is_no_lack_of_memory(cluster: KindCluster, modest: str) ->
         "another restart is counted",
         240,
     )
-    asked = recommended(cluster, "fails", modest)  # nothing while nothing is known of its use: the size table needs no profile
+    asked = recommended(
+        cluster, "fails", modest
+    )  # nothing while nothing is known of its use: the size table needs no profile
     assert memory_limit_of(asked) in (0, 240 * MIB)
     assert "OOM kill" not in asked.get("clamps", ())
     assert "regression" not in profile_of(cluster, "fails")

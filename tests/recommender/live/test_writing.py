@@ -5,15 +5,17 @@ from __future__ import annotations
 import asyncio
 import json
 from dataclasses import dataclass, field
+from typing import Any
 
 import pytest
 from prometheus_client import CollectorRegistry
 
 from recommender.live.checkpointing import INCIDENTS, Checkpointer, incidents_of
 from recommender.live.closing import close_day
+from recommender.live.fleet_pass import Outcome
 from recommender.live.pod_index import PodIndex
 from recommender.live.profile_store import LeaseLostError, ProfileStore
-from recommender.live.profiles import digest
+from recommender.live.profiles import digest, profile_of
 from recommender.live.restoring import Restorer
 from recommender.live.service_metrics import ServiceMetrics
 from recommender.live.sizer import Sizer
@@ -482,3 +484,39 @@ async def test_reading_goes_page_by_page() -> None:
 def test_a_damaged_list_of_incidents_is_an_error() -> None:
     with pytest.raises(ValueError, match="damaged"):
         incidents_of("[[1]]")
+
+
+async def test_a_workload_of_which_no_profile_can_be_made_keeps_no_other_from_its_own(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def made(fleet: Fleet, outcome: Outcome, *rest: Any) -> WorkloadProfile:
+        if outcome[0].tracked.key.name == "aaa":
+            raise TypeError("a number that cannot be written")
+        return profile_of(fleet, outcome, *rest)
+
+    monkeypatch.setattr("recommender.live.sizer.profile_of", made)
+    rig = Rig()
+    rig.uses()
+    rig.fleet.workloads[WEB].urgent = True
+    rig.fleet.track(web("aaa"), ["app"], int(rig.now), by_runs=False)
+    await rig.sizer.size_urgent()
+
+    assert rig.profile().recommendations
+    assert rig.count("stowplan_recommender_errors_total", part="profile", error="TypeError") == 1
+
+
+async def test_a_profile_that_cannot_be_sent_is_counted_and_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    rig = Rig()
+    rig.uses()
+
+    async def unsent(_: object) -> int:
+        raise TypeError("Encoding objects of type numpy.float64 is unsupported")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(rig.store, "write", unsent)
+        await rig.sizer.size_all()
+    assert rig.count("stowplan_recommender_errors_total", part="profile", error="TypeError") == 1
+    rig.now += 61
+    await rig.sizer.size_urgent()
+
+    assert rig.profile().recommendations
