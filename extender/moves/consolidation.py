@@ -62,6 +62,8 @@ class Proposal:
     """Nodes that are empty already, and their prices: for whoever removes nodes."""
     kept: Mapping[str, str]
     """Node -> why it is not to be emptied, for those in use that were looked at."""
+    learned: bool = False
+    """Whether it was known for how long pods keep nodes in use, which decides the order."""
 
     @property
     def saved(self) -> int:
@@ -115,6 +117,7 @@ def _proposal(
         drains=tuple(map(drain, decision.emptied)),
         empty=tuple((n, node_price(i.node)) for n, i in infos if is_empty(i) and not _spoken_for(i)),
         kept={**kept, **{names[row]: _in_words(why) for row, why in decision.kept.items()}},
+        learned=seconds_left is not None,
     )
 
 

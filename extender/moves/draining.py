@@ -40,9 +40,9 @@ async def drain_node(
     willing = len(tried) == len(pods) and all(one.outcome in (Outcome.WOULD_EVICT, Outcome.GONE) for one in tried)
     if dry_run or not willing:
         return willing
-    await _cordon(api, drain.node, cordoned=True)
     done: list[Evicted] = []
     try:
+        await _cordon(api, drain.node, cordoned=True)  # within, as it may have come to pass where it is interrupted
         done = await evict_all(
             api, pods, dry_run=False, pause_seconds=pause_seconds, tell=tell, sleep=sleep, patience_seconds=patience
         )

@@ -7,7 +7,7 @@ import json
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, NoReturn
 
 import typer
 from rich.console import Console
@@ -21,6 +21,7 @@ from extender.moves.emptying import Limits
 from extender.moves.eviction import Evicted, Outcome
 from extender.moves.reading import ClusterView, read_cluster
 from stowplan.cli.extender_answer import Unanswered, ask
+from stowplan.cli.interruption import Interrupted, is_interrupted, run
 from stowplan.kube.client import ApiClient
 from stowplan.kube.connection import Connection
 from stowplan.kube.errors import KubeError
@@ -29,6 +30,8 @@ from stowplan.model.money import dollars
 _HOURS_PER_MONTH: Final = 730
 _SECONDS_PER_HOUR: Final = 3600
 _SHOWN_KEPT: Final = 10
+_SIGNALLED: Final = 128
+"""Added to the number of a signal it is the exit code of what that ended, as shells have it."""
 
 
 class Output(StrEnum):
@@ -101,7 +104,8 @@ def moves(  # noqa: PLR0913 - a parameter is an option of the command line
     """Propose moves that empty nodes, within PodDisruptionBudgets and the annotations of cluster-autoscaler and Karpenter.
 
     Exit code 0 for a report (also an empty one), 1 where an eviction was asked for and not accepted, 2 where the cluster (or the
-    extender) cannot be read.
+    extender) cannot be read. Interrupted by SIGINT or SIGTERM, a node that is being emptied is uncordoned; exit code 130 or 143, and 0
+    with --every, which ends in no other way.
     """
     if every is not None and act is not Act.EVICT:
         raise typer.BadParameter(
@@ -115,14 +119,16 @@ def moves(  # noqa: PLR0913 - a parameter is an option of the command line
         else:
             _show(proposal, outcomes)
 
-    if every is not None:
-        asyncio.run(again_and_again(lambda allowance: _round(asked, allowance), show, every))
-        return
     try:
-        proposal, outcomes = asyncio.run(_round(asked, None))
+        if every is not None:
+            run(again_and_again(lambda allowance: _round(asked, allowance), show, every))  # ends by being interrupted
+        proposal, outcomes = run(_round(asked, None))
     except (KubeError, Unanswered) as error:
         typer.echo(f"error: {error}", err=True)
         raise typer.Exit(2) from error
+    except Interrupted as end:
+        typer.echo(str(end), err=True)
+        raise typer.Exit(_SIGNALLED + end.number if every is None else 0) from end
     show(proposal, outcomes)
     if not all(emptied for _, emptied, _ in outcomes):
         raise typer.Exit(1)
@@ -133,13 +139,19 @@ async def again_and_again(
     show: Callable[[Proposal, list[Acted]], object],
     every_s: float,
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
-) -> None:
-    """Rounds until interrupted. One that fails is told on standard error, and the next one comes in its time."""
+) -> NoReturn:
+    """Rounds until interrupted. One that fails is told on standard error, and the next one comes in its time.
+
+    Raises:
+        KubeError: what was half done when it was interrupted could not be taken back.
+    """
     allowance = WatchedAllowance()
     while True:
         try:
             show(*await make_round(allowance))
         except (KubeError, Unanswered) as error:
+            if is_interrupted():
+                raise
             typer.echo(f"error: {error}; trying again in {every_s:g} s", err=True)
         await sleep(every_s)
 
@@ -186,6 +198,7 @@ def as_json(proposal: Proposal, outcomes: list[Acted]) -> dict[str, Any]:
     return {
         "schema_version": 1,
         "saved_per_hour": dollars(proposal.saved),
+        "lifetimes": "learned" if proposal.learned else "unknown",
         "moves": sum(len(drain.moves) for drain in proposal.drains),
         "drains": [_drain(drain) for drain in proposal.drains],
         "empty": [{"node": node, "price_per_hour": dollars(price)} for node, price in proposal.empty],
@@ -221,6 +234,12 @@ def _drain(drain: Drain) -> dict[str, Any]:
     }
 
 
+_ORDER: Final = {
+    True: "In the order of what nodes cost until they would run empty, as learned, for each pod moved.",
+    False: "How long pods stay is not known: in the order of dollars an hour for each pod moved.",
+}
+
+
 def _show(proposal: Proposal, outcomes: list[Acted]) -> None:
     console = Console(soft_wrap=True)
     table = Table(title="Nodes that could be emptied, most saved per move first")
@@ -231,6 +250,7 @@ def _show(proposal: Proposal, outcomes: list[Acted]) -> None:
         left = "" if drain.seconds_left is None else f"{drain.seconds_left / _SECONDS_PER_HOUR:.1f}"
         table.add_row(drain.node, f"{dollars(drain.price):.3f}", left, str(len(drain.moves)), where)
     console.print(table)
+    console.print(_ORDER[proposal.learned])
     saved = dollars(proposal.saved)
     count = sum(len(drain.moves) for drain in proposal.drains)
     console.print(f"{count} moves would save {saved:.3f} $/h, about {saved * _HOURS_PER_MONTH:.0f} $ a month.")

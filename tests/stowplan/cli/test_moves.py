@@ -22,13 +22,14 @@ from stowplan.model.selectors import LabelSelector
 from tests.support.extender import info, node, pod, signature, snapshot
 
 A = pod("a", node="n1")
-PROPOSAL = Proposal((Drain("n1", 192_000, (Move(A, "n1", "n2"),), 7200.0),), (("idle", 50_000),), {"n3": "local data"})
+PROPOSAL = Proposal((Drain("n1", 192_000, (Move(A, "n1", "n2"),), 7200.0),), (("idle", 50_000),), {"n3": "local data"}, True)
 
 
 def test_the_report_as_json() -> None:
     assert as_json(PROPOSAL, [("n1", False, [Evicted(A, Outcome.REFUSED, "budget")])]) == {
         "schema_version": 1,
         "saved_per_hour": 0.192,
+        "lifetimes": "learned",
         "moves": 1,
         "drains": [
             {
