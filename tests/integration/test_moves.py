@@ -5,14 +5,13 @@ from __future__ import annotations
 import json
 import signal
 import sys
-import time
 import uuid
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import Result
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 from sandbox.control_plane import ControlPlane
 from sandbox.nodes import create_nodes, node_manifest, wait_ready
@@ -20,7 +19,17 @@ from sandbox.processes import Process
 from stowplan.catalog import load_catalog
 from stowplan.cli.main import app
 from tests.support.bare_planes import own_control_plane
-from tests.support.extender_processes import Kubectl, create, deployment, eventually, extender, get, pod, scheduled
+from tests.support.extender_processes import (
+    Kubectl,
+    Running,
+    create,
+    deployment,
+    eventually,
+    extender,
+    get,
+    pod,
+    scheduled,
+)
 
 MakeNodes = Callable[..., list[str]]
 REPLICAS = 3
@@ -160,12 +169,14 @@ def test_with_a_wait_all_pods_are_moved_one_after_the_other(
     control_plane: ControlPlane, kubectl: Kubectl, namespace: str, crowd: list[str]
 ) -> None:
     assert len(crowd) == REPLICAS
-    kube = [control_plane.bin("kubectl"), f"--kubeconfig={control_plane.kubeconfig}"]
-    watch = control_plane.start_process(
-        "watch", [*kube, "get", "pods", "-n", namespace, "--watch", "--output-watch-events", "-o", "json"]
-    )
+    argv: list[str | Path] = [control_plane.bin("kubectl"), f"--kubeconfig={control_plane.kubeconfig}", "get", "pods"]
+    argv += ["-n", namespace, "--watch", "--output-watch-events", "-o", "json"]
+    watch = control_plane.start_process("watch", argv)
+
+    def seen() -> list[int]:
+        return healthy_over_time(watch.log.read_text(), "web")
+
     try:
-        seen = lambda: healthy_over_time(watch.log.read_text(), "web")  # noqa: E731 - asked again and again
         eventually(lambda: seen()[-1:] == [REPLICAS], "the watch has seen all pods")
         result = invoked(control_plane, "--wait", "120")
         eventually(lambda: seen()[-1] == REPLICAS and min(seen()[REPLICAS:]) < REPLICAS, "all pods are back")
@@ -310,18 +321,24 @@ def test_lifetimes_come_from_the_extender_and_the_report_says_whether_they_were_
     assert len(standing(kubectl, namespace, "old")) == REPLICAS  # a report moves nothing
 
 
+def learned_from_a_pod(
+    control_plane: ControlPlane, kubectl: Kubectl, namespace: str, ours: Running
+) -> dict[str, float] | None:
+    """What the extender has learned once a pod came and left; it may have seen neither, then another one has to."""
+    create(kubectl, namespace, bound("leaves", "new"))
+    control_plane.kubectl("wait", "pod/leaves", "-n", namespace, "--for=condition=Ready", "--timeout=60s")
+    control_plane.kubectl("delete", "pod", "leaves", "-n", namespace)
+    known: dict[str, float] | None = get(f"{ours.url}/lifetimes")[1]["seconds_left"]
+    return known
+
+
 def test_learned_lifetimes_say_how_long_a_node_is_expected_to_be_in_use(
     control_plane: ControlPlane, kubectl: Kubectl, namespace: str, crowd: list[str]
 ) -> None:
     assert len(crowd) == REPLICAS
     command = ["moves", "--kubeconfig", str(control_plane.kubeconfig), "-o", "json"]
     with extender(control_plane, "narrow") as ours:
-        # It learns from pods that leave.
-        create(kubectl, namespace, bound("leaves", "new"))
-        eventually(lambda: len(standing(kubectl, namespace, "new")) == 2, "the pod stands")
-        time.sleep(3)  # long enough for the extender to have seen it
-        control_plane.kubectl("delete", "pod", "leaves", "-n", namespace)
-        known = eventually(lambda: (get(f"{ours.url}/lifetimes")[1] or {}).get("seconds_left"), "something was learned")
+        known = eventually(lambda: learned_from_a_pod(control_plane, kubectl, namespace, ours), "something was learned")
         answer = CliRunner().invoke(app, [*command, "--extender", ours.url])
         report = json.loads(answer.stdout)
         table = CliRunner().invoke(app, [*command[:3], "--extender", ours.url])

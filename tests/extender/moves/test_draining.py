@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -22,6 +23,8 @@ class Api:
     def __init__(self) -> None:
         self.calls: list[str] = []
         self.failures: dict[tuple[str, bool], Exception] = {}
+        self.interrupted = False
+        """Whether it is interrupted while the answer to the cordon is on its way."""
         self.refusals: dict[tuple[str, bool], int] = {}
         """How often a budget refuses before it allows."""
 
@@ -41,6 +44,8 @@ class Api:
         """A cordon or its end."""
         assert path == "/api/v1/nodes/n1"
         self.calls.append("cordon" if body["spec"]["unschedulable"] else "uncordon")
+        if self.interrupted and body["spec"]["unschedulable"]:
+            raise asyncio.CancelledError
 
 
 class Desk:
@@ -157,3 +162,13 @@ async def test_what_the_server_says_is_told(error: KubeError, outcome: Outcome) 
     api: Any = fake
 
     assert (await evict(api, A, dry_run=True)).outcome is outcome
+
+
+async def test_interrupted_while_it_is_cordoned_the_node_is_uncordoned() -> None:
+    desk = Desk()
+    desk.fake.interrupted = True
+
+    with pytest.raises(asyncio.CancelledError):
+        await desk.drain(dry_run=False)
+
+    assert desk.fake.calls == ["try pod-a", "try pod-b", "cordon", "uncordon"]

@@ -22,7 +22,9 @@ from stowplan.model.selectors import LabelSelector
 from tests.support.extender import info, node, pod, signature, snapshot
 
 A = pod("a", node="n1")
-PROPOSAL = Proposal((Drain("n1", 192_000, (Move(A, "n1", "n2"),), 7200.0),), (("idle", 50_000),), {"n3": "local data"}, True)
+PROPOSAL = Proposal(
+    (Drain("n1", 192_000, (Move(A, "n1", "n2"),), 7200.0),), (("idle", 50_000),), {"n3": "local data"}, True
+)
 
 
 def test_the_report_as_json() -> None:
