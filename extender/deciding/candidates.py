@@ -106,7 +106,7 @@ def planned(pod: Pod, offered: Collection[str], view: View, limit: int) -> Plann
     options: list[Option] = []
     not_offered = stale = 0
     for name in view.ledger.nodes(pod.signature, besides=pod.uid):
-        if pod.signature.gang is None and view.nodes is not None and view.nodes.fragments_on(asked, name) is not None:
+        if pod.signature.gang is None and view.nodes is not None and view.nodes.weighs_fragments(name):
             continue
         if name not in offered:
             not_offered += 1

@@ -149,22 +149,29 @@ class GpuFragments:
         weighed = self.weighed(rows) if self.stay else None
         return weighed if weighed is not None and gpu_asked(asked) else None
 
+    def weighs(self, row: int) -> bool:
+        """Whether one node is among `weighed`."""
+        return self._growth is not None and row in self._devices.nodes
+
     def charged_cs(self, asked: Amounts, rows: Ints) -> Ints:
         """For nodes that are weighed and take such a pod, the time charged for what it makes unusable."""
-        return charged_cs(self._price()[rows], self._share(asked, rows), stay=self.stay)
+        return self._charged(self._share(asked, rows), rows)
 
     def on(self, asked: Amounts, row: int) -> Fragments | None:
         """What such a pod does to one node; None where that is not weighed."""
-        if self._growth is None or row not in self._devices.nodes:
+        if not self.weighs(row):
             return None
         rows = np.array([row])
-        share = float(self._share(asked, rows)[0])
+        share = self._share(asked, rows)
         return Fragments(
-            int(self.charged_cs(asked, rows)[0]),
-            round(share * self._devices.milli_gpus(row)),
+            int(self._charged(share, rows)[0]),
+            round(float(share[0]) * self._devices.milli_gpus(row)),
             paid=self.stay and bool(gpu_asked(asked)),
             money=not self.stay,
         )
+
+    def _charged(self, share: Floats, rows: Ints) -> Ints:
+        return charged_cs(self._price()[rows], share, stay=self.stay)
 
     def _share(self, asked: Amounts, rows: Ints) -> Floats:
         assert self._growth is not None  # noqa: S101 - `weighed` has said so

@@ -188,6 +188,11 @@ class NodeLedger:
             self.fragments.hold(row, held)
             self._shortlists.changed(row)
 
+    def weighs_fragments(self, node: str) -> bool:
+        """Whether GPU fragments are weighed on the node."""
+        row = self.table.rows.get(node)
+        return row is not None and self.fragments.weighs(row)
+
     def fragments_on(self, asked: Amounts, node: str) -> Fragments | None:
         """What a pod with these requests does to the node's GPUs; None where that is not weighed."""
         row = self.table.rows.get(node)
