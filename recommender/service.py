@@ -21,6 +21,7 @@ from recommender.sources.observation import UsageSource
 from stowplan.kube.client import ApiClient
 from stowplan.kube.leader_election import LeaderElection, LeaseTerms
 from stowplan.kube.reflector_metrics import ReflectorMetrics
+from stowplan.serving.background import drain_on_failure, raise_failure
 from stowplan.serving.health import Readiness, health_app
 from stowplan.serving.http import Drain, Listener, serve
 
@@ -90,8 +91,7 @@ class RecommenderService:
         health = Listener(health_app(readiness, self._registry), settings.metrics_host, settings.metrics_port)
         election = asyncio.create_task(self.election.run())
         terms = asyncio.create_task(self._terms())
-        for task in (election, terms):
-            task.add_done_callback(lambda done: _end_on_failure(drain, done))
+        drain_on_failure(drain, (election, terms), "the recommender failed; ending")
         try:
             await serve([health], drain, drain_seconds=0, listening=listening)
         finally:
@@ -100,9 +100,7 @@ class RecommenderService:
             election.cancel()
             await asyncio.gather(election, return_exceptions=True)
             await self.election.release()
-        for task in (terms, election):
-            if not task.cancelled() and (error := task.exception()) is not None:
-                raise error
+        raise_failure((terms, election))
 
     async def _terms(self) -> None:
         """Learn whenever the Lease is held, each time from what is written: another process may have gone on meanwhile."""
@@ -134,10 +132,3 @@ class RecommenderService:
             (result, _) = await asyncio.gather(work, lost, return_exceptions=True)
         if isinstance(result, BaseException) and not isinstance(result, asyncio.CancelledError):
             raise result
-
-
-def _end_on_failure(drain: Drain, task: asyncio.Task[None]) -> None:
-    """A fault of ours must not leave a process that only looks alive."""
-    if not task.cancelled() and (error := task.exception()) is not None:
-        log.error("the recommender failed; ending", exc_info=error)
-        drain.begin()

@@ -9,7 +9,6 @@ import os
 import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from functools import partial
 from pathlib import Path
 
 import uvloop
@@ -18,6 +17,7 @@ from stowplan.kube.client import ApiClient
 from stowplan.kube.connection import Connection
 from stowplan.kube.errors import ConnectionConfigError
 from stowplan.kube.reflector_metrics import ReflectorMetrics
+from stowplan.serving.background import drain_on_failure, raise_failure
 from stowplan.serving.health import Readiness, health_app
 from stowplan.serving.http import Direct, Drain, Listener, serve
 from stowplan.serving.logs import configure_logging
@@ -76,8 +76,8 @@ async def run(settings: WebhookSettings, connection: Connection) -> None:
         service = AdmissionService(feed.state, registry)
         readiness = Readiness({"draining": lambda: not drain.draining, "synced": lambda: feed.complete})
         background = [asyncio.create_task(work) for work in (feed.run(), tls.run(), _freeze_when_synced(feed))]
-        for task in background:
-            task.add_done_callback(partial(_end_on_failure, drain))
+        # without its feeds the process would serve an ever older view: better to end and be started again
+        drain_on_failure(drain, background, "a background task failed; draining")
         try:
             await serve(
                 [
@@ -92,17 +92,7 @@ async def run(settings: WebhookSettings, connection: Connection) -> None:
             for task in background:
                 task.cancel()
             await asyncio.gather(*background, return_exceptions=True)
-    for task in background:
-        # the process must not look as if it had been told to end
-        if not task.cancelled() and (error := task.exception()) is not None:
-            raise error
-
-
-def _end_on_failure(drain: Drain, task: asyncio.Task[None]) -> None:
-    """Without its feeds the process would serve an ever older view: better to end and be started again."""
-    if not task.cancelled() and (error := task.exception()) is not None:
-        log.error("a background task failed; draining", exc_info=error)
-        drain.begin()
+    raise_failure(background)
 
 
 async def _freeze_when_synced(feed: ClusterFeed) -> None:
