@@ -20,7 +20,8 @@ def show_section(section: Section, console: Console) -> None:
     for table in section.tables:
         shown = Table(title=table.title, title_justify="left", box=box.SIMPLE_HEAD)
         for number, column in enumerate(table.columns):
-            shown.add_column(column, justify="right" if number else "left")
+            # folded: names that begin alike must not be cut to the same
+            shown.add_column(column, justify="right" if number else "left", overflow="fold")
         for row in table.rows:
             shown.add_row(*row)
         console.print(shown)
