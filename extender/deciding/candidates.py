@@ -145,7 +145,7 @@ def greedy(
     for name, added, least in _walk(pod, asked, offered, view):
         if len(best) >= kept and least is not None and least >= -best[kept - 1].value:
             break
-        if name in besides or name not in offered:
+        if name in besides:
             continue
         option = evaluate(pod, asked, name, view, feeling, planned=False, added_cs=added)
         if option is not None:
@@ -157,9 +157,9 @@ def greedy(
 
 
 def _walk(pod: Pod, asked: Amounts, offered: Collection[str], view: View) -> Iterable[tuple[str, int, int | None]]:
-    """Names, what the pod adds to the time in use, and the least that the node can cost, where that ascends."""
+    """Offered names, what the pod adds to the time in use, and the least that the node can cost, where that ascends."""
     if view.nodes is None:
-        return ((name, 0, None) for name in view.order)
+        return ((name, 0, None) for name in view.order if name in offered)
     return view.nodes.ranked(pod, asked, offered, view.drain)
 
 

@@ -41,6 +41,9 @@ _FIRST_LOOK: Final = 64
 
 _FEW: Final = 8
 """Below one in so many nodes offered, the others are left out beforehand."""
+_MISSING: Final = 16
+"""After so many of the best nodes that are not offered, the others that are not are left out beforehand: pods that keep away from each
+other have their best nodes taken from the list one after the other, and each is looked for in all names."""
 
 Valued = tuple[str, int, int]
 """Node, the hundredths of a second for which the pod is expected to keep it in use alone, and its cost there but for latency."""
@@ -123,18 +126,31 @@ class NodeLedger:
         ):  # what is its own would make it differ from others of its signature
             shortlist = self._shortlist(pod, asked, drain)
             if shortlist is not None:
+                missing = 0
                 for row, (cost, added) in shortlist:
-                    yield self.table.names[row], added, cost
-                beyond = shortlist.limit
-                if beyond is None:
-                    return
-        for valued in self._walk(pod, asked, offered, drain):
-            if beyond is None or (valued[2], self.table.rows[valued[0]]) > beyond:
+                    if self.table.names[row] in offered:
+                        yield self.table.names[row], added, cost
+                    else:
+                        missing += 1
+                    beyond = cost, row
+                    if missing == _MISSING:
+                        break
+                else:
+                    beyond = shortlist.limit
+                    if beyond is None:
+                        return
+        for valued in self._walk(pod, asked, offered, drain, few=beyond is not None):
+            if (beyond is None or (valued[2], self.table.rows[valued[0]]) > beyond) and valued[0] in offered:
                 yield valued
 
-    def _walk(self, pod: Pod, asked: Amounts, offered: Collection[str], drain: Collection[str]) -> Iterator[Valued]:
+    def _walk(
+        self, pod: Pod, asked: Amounts, offered: Collection[str], drain: Collection[str], *, few: bool
+    ) -> Iterator[Valued]:
+        """All nodes with room, or the offered ones of them where few are, or `few` of the best: sorting the others is not worth it then."""
         table = self.table
-        rows = self._offered(table.fitting(asked), offered)
+        rows = table.fitting(asked)
+        if few or _FEW * len(offered) <= len(table.rows):
+            rows = self._offered(rows, offered)
         paid = self._paid(asked, rows)
         for tier, surcharge in self._tiers(rows[paid], drain):
             added = self._added(pod, tier)
@@ -223,12 +239,8 @@ class NodeLedger:
             yield self.table.names[row], seconds, cost
 
     def _offered(self, rows: Ints, offered: Collection[str]) -> Ints:
-        """Where most nodes are offered, the walk finds out which are not; where few are, sorting the others is not worth it."""
-        if _FEW * len(offered) > len(self.table.rows):
-            return rows
-        known = self.table.rows
         chosen = np.zeros(len(self.table), np.bool_)
-        chosen[[known[name] for name in offered if name in known]] = True
+        chosen[[row for row in map(self.table.rows.get, offered) if row is not None]] = True
         return rows[chosen[rows]]
 
     def added_cs(self, pod: Pod, node: str) -> int:

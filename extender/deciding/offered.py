@@ -1,7 +1,9 @@
 """What a call carries. Its node names are left as the bytes they came in.
 
 Thousands of names come with every call, and a decision looks for a few of them. Making a string of each and a set of them all took a
-third of a call over 5,000 names (measured); finding one among the bytes takes microseconds.
+third of a call over 5,000 names (measured); finding one among the bytes takes microseconds. One that is not there takes longest, though,
+and pods that keep away from each other have their best nodes taken from the list one by one: hundreds of names looked for in vain, in each
+call. So after a few of those the set is made.
 """
 
 from __future__ import annotations
@@ -12,6 +14,8 @@ from typing import Final, overload
 import msgspec
 
 _NAMES: Final = msgspec.json.Decoder(list[str])
+_IN_VAIN: Final = 8
+"""Names that were not there, after which a set is made. At 5,000 names it costs as much as looking for so many."""
 _DELIMITERS: Final = (b"\\", b"[", b"{")
 """With an escape, a name could be written in another way; the others do not belong into an array of names."""
 
@@ -26,17 +30,24 @@ class OfferedNames(Sequence[str]):
         msgspec.DecodeError: no array of strings.
     """
 
-    __slots__ = ("_decoded", "_length", "encoded")
+    __slots__ = ("_decoded", "_in_vain", "_length", "_set", "encoded")
 
     def __init__(self, encoded: bytes) -> None:
         self.encoded = encoded
         self._decoded = None if _is_plain(encoded) else _NAMES.decode(encoded)
         self._length = encoded.count(b",") + 1 if self._decoded is None else len(self._decoded)
+        self._set: frozenset[str] | None = None
+        self._in_vain = 0
 
     def __contains__(self, name: object) -> bool:
-        if self._decoded is not None:
-            return name in self._decoded
-        return isinstance(name, str) and b'"%b"' % name.encode() in self.encoded
+        if self._set is not None:
+            return name in self._set
+        if self._decoded is not None or self._in_vain >= _IN_VAIN:
+            self._set = frozenset(self._names())
+            return name in self._set
+        found = isinstance(name, str) and b'"%b"' % name.encode() in self.encoded
+        self._in_vain += not found
+        return found
 
     def __len__(self) -> int:
         return self._length

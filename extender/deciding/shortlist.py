@@ -18,6 +18,9 @@ from stowplan.model.pod import PodSignature
 
 SIZE: Final = 64
 """Nodes kept. Of a scheduler that samples half of the nodes, one in 2^64 calls finds none of them offered."""
+_LONGEST: Final = 2 * SIZE
+"""Nodes that get cheaper come in; beyond so many the list is cut to its size again. Pods that keep away from each other make every node
+they take cheaper for the next, which may not have it."""
 _WORN: Final = 16
 """Fewer than this are left: the list is made anew."""
 _REPAIRED: Final = 32
@@ -82,6 +85,11 @@ class Shortlist:
                 self._values[row] = valued
                 insort(self._order, (valued[0], row))
         self._changed.clear()
+        if len(self._order) > _LONGEST:
+            for _, row in self._order[SIZE:]:
+                del self._values[row]
+            del self._order[SIZE:]
+            self.limit = self._order[-1]
 
 
 class Shortlists:

@@ -10,7 +10,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from extender.deciding import shortlist
+from extender.deciding import node_ledger, shortlist
 from extender.deciding.candidates import is_occupied
 from extender.deciding.node_ledger import NodeLedger
 from extender.deciding.shortlist import Shortlist
@@ -72,18 +72,25 @@ def apply(nodes: NodeLedger, step: Step, at: int) -> None:
             pass
 
 
-@given(st.lists(STEPS, min_size=2, max_size=60), st.sampled_from([(3, 2, 2), (5, 1, 30), (64, 16, 32)]))
-def test_the_order_is_that_of_a_ledger_without_shortlists(steps: list[Step], sizes: tuple[int, int, int]) -> None:
+@given(
+    st.lists(st.tuples(STEPS, st.sets(NODES)), min_size=2, max_size=60),
+    st.sampled_from([(3, 4, 2, 2, 1), (5, 7, 1, 30, 2), (64, 128, 16, 32, 16)]),
+)
+def test_the_order_is_that_of_a_ledger_without_shortlists(
+    steps: list[tuple[Step, set[str]]], sizes: tuple[int, int, int, int, int]
+) -> None:
     kept, plain = NodeLedger(), NodeLedger()
-    size, worn, repaired = sizes
+    size, longest, worn, repaired, missing = sizes
     with (
         patch.object(shortlist, "SIZE", size),
+        patch.object(shortlist, "_LONGEST", longest),
+        patch.object(node_ledger, "_MISSING", missing),
         patch.object(shortlist, "_WORN", worn),
         patch.object(shortlist, "_REPAIRED", repaired),
     ):
         begin: list[Step] = [("stand", (name, at % 4, at % 3, PRICES[at % 2])) for at, name in enumerate(NAMES)]
         begin.append(("publish", dict.fromkeys(NAMES, "web")))
-        for at, step in enumerate([*begin, *steps]):
+        for at, (step, taken) in enumerate([*((step, set[str]()) for step in begin), *steps]):
             apply(kept, step, at)
             apply(plain, step, at)
             drain = step[1] if step[0] == "ask" else ()
@@ -93,9 +100,10 @@ def test_the_order_is_that_of_a_ledger_without_shortlists(steps: list[Step], siz
                     f"new{at}", replace(asked_for)
                 )  # equal, and another object each time: no list is kept for it
                 requests = dict(asked_for.requests)
-                assert list(kept.ranked(asking, requests, NAMES, drain)) == list(
-                    plain.ranked(stranger, requests, NAMES, drain)
-                )
+                offered = [name for name in NAMES if name not in taken]
+                found = list(kept.ranked(asking, requests, offered, drain))
+                assert found == list(plain.ranked(stranger, requests, offered, drain))
+                assert taken.isdisjoint(name for name, _, _ in found)
 
 
 def test_from_the_second_pod_on_only_nodes_that_changed_are_valued() -> None:
@@ -138,3 +146,20 @@ def test_of_equal_costs_the_first_rows_are_kept() -> None:
 
     assert [row for row, _ in made] == list(range(shortlist.SIZE))
     assert made.limit == (7, shortlist.SIZE - 1)
+
+
+def test_nodes_that_get_cheaper_come_in_until_the_list_is_cut_to_its_size_again() -> None:
+    count, longest = 3 * shortlist.SIZE, 2 * shortlist.SIZE
+    kept = Shortlist(WEB, (), np.arange(count), np.full(count, 7), np.zeros(count, np.int64))
+
+    for row in range(shortlist.SIZE, longest):
+        kept.changed(row)
+        kept.repair(lambda row: (5, 0) if row >= shortlist.SIZE else (7, 0))
+    assert len(list(kept)) == longest  # the dearer ones of the beginning are still there
+
+    kept.changed(longest)
+    kept.repair(lambda _: (5, 0))
+
+    # of the 65 that cost 5 the first 64 are left, and of what lies beyond them nothing is known
+    assert [row for row, _ in kept] == list(range(shortlist.SIZE, longest))
+    assert kept.limit == (5, longest - 1)
