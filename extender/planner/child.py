@@ -58,7 +58,9 @@ _DRAIN_S: Final = 10.0
 _MOST_RESCUES: Final = 3
 """Signatures for which one is looked for in a search, the first that are unplaced."""
 _RENEW_S: Final = 2.0
-"""After this time a plan is made anew even where the last one still has a slot for every pod."""
+"""After this time a plan is made anew even where the last one still has a slot for every pod, or later:"""
+_RENEWED_PER_TAKEN: Final = 4.0
+"""so many times as long as it took to make. Renewing may then take a fifth of a processor at most, also where it takes a second."""
 
 
 class PlannerLoop:
@@ -90,6 +92,7 @@ class PlannerLoop:
         self._last: tuple[Plan, Snapshot] | None = None
         self._last_at = -_NOTHING_WAITS_S
         self._renewal_due = False
+        self._renew_s = _RENEW_S
         self._drain: tuple[str, ...] = ()
         self._rescues: tuple[Rescue, ...] = ()
         self._drained_at = self._rescued_at = float("-inf")
@@ -126,7 +129,7 @@ class PlannerLoop:
     def _wait_to_plan(self) -> float | None:
         wait = self._window.wait(self._clock()) if self._synced else None
         if wait is None and self._renewal_due:
-            wait = max(0.0, self._last_at + _RENEW_S - self._clock())
+            wait = max(0.0, self._last_at + self._renew_s - self._clock())
         if wait is None or self._mirror.asks_for_slots or (self._last and _asks_for_slots(self._last[1])):
             return wait
         return max(wait, self._last_at + _NOTHING_WAITS_S - self._clock())
@@ -144,8 +147,10 @@ class PlannerLoop:
         snapshot = self._mirror.snapshot()
         if self._covered(snapshot):
             return
+        began = self._clock()
         plan = self._plan(snapshot)
         self._last_at = self._clock()
+        self._renew_s = max(_RENEW_S, _RENEWED_PER_TAKEN * (self._last_at - began))
         if plan is not None:
             self._last = (plan, snapshot)
             self._publish(plan, snapshot)
@@ -181,7 +186,7 @@ class PlannerLoop:
         It is enough that it has slots for those that come next; then it is renewed in time even where nothing else happens.
         """
         self._renewal_due = False
-        if self._last is None or self._clock() - self._last_at >= _RENEW_S or not _asks_for_slots(snapshot):
+        if self._last is None or self._clock() - self._last_at >= self._renew_s or not _asks_for_slots(snapshot):
             return False
         plan, then = self._last
         left = still_to_come(plan, then, snapshot)

@@ -53,12 +53,14 @@ class Desk:
         self.asked: list[dict[str, Any]] = []
         self.broken: set[float] = set()
         self.slots = 1
+        self.takes = 0.0
         self.loop = PlannerLoop(self.sent.append, lambda: self.now, self.plan)
         self.loop.receive(Configure({}, time_limit_s=1.0, idle_window_s=0.05, max_window_s=0.5))
 
     def plan(self, snapshot: Any, previous: Any, _classes: Any, **options: Any) -> Plan:
         """Stands in for `make_plan`; fails for the time limits in `broken`."""
         self.asked.append({"previous": previous, "pending": snapshot.pending, **options})
+        self.now += self.takes
         if options["time_limit_s"] in self.broken:
             raise RuntimeError("odd input")
         return Plan(snapshot.generation, {WEB: {"n1": self.slots}})
@@ -116,6 +118,29 @@ def test_a_plan_that_is_being_carried_out_is_renewed_only_after_a_while() -> Non
     desk.now += 2.0
     desk.loop.tick()
     assert len(desk.asked) == 3  # covered again, but old
+
+
+def test_a_plan_that_took_long_is_renewed_later() -> None:
+    desk = desk_with_a_pod()
+    desk.takes = 1.5
+    desk.loop.receive(Synced())
+    desk.now += 0.05
+    desk.loop.tick()
+
+    # 4 x 1.5 s after it was there: renewals take a fifth of the time
+    for passed, plans in ((2.0, 1), (3.8, 1), (0.1, 2)):
+        desk.now += passed
+        desk.loop.receive(
+            Events((("upsert_pod", (Pod(f"x{passed}", "shop", "x", make_signature("x"), node_name="n1"),)),))
+        )
+        desk.now += 0.05
+        desk.loop.tick()
+        assert len(desk.asked) == plans
+
+    desk.loop.receive(Events((("upsert_pod", (pod("u2"),)),)))
+    desk.now += 0.05
+    desk.loop.tick()
+    assert len(desk.asked) == 3  # a pod without a slot waits for nothing
 
 
 def desk_with_a_backlog(**last: Any) -> Desk:
