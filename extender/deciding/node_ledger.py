@@ -7,7 +7,7 @@ planner itself does, so that the second pod of a burst finds the node that the f
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Generator, Iterator, Mapping, Sequence
 from typing import Final
 
 import numpy as np
@@ -120,28 +120,32 @@ class NodeLedger:
             offered: names of nodes.
             drain: nodes that are to run empty.
         """
-        beyond: tuple[int, int] | None = None
-        if (
-            not pod.ends_s and pod.uid not in self._counted
-        ):  # what is its own would make it differ from others of its signature
-            shortlist = self._shortlist(pod, asked, drain)
-            if shortlist is not None:
-                missing = 0
-                for row, (cost, added) in shortlist:
-                    if self.table.names[row] in offered:
-                        yield self.table.names[row], added, cost
-                    else:
-                        missing += 1
-                    beyond = cost, row
-                    if missing == _MISSING:
-                        break
-                else:
-                    beyond = shortlist.limit
-                    if beyond is None:
-                        return
+        # what is its own would make it differ from others of its signature
+        like_others = not pod.ends_s and pod.uid not in self._counted
+        shortlist = self._shortlist(pod, asked, drain) if like_others else None
+        beyond = None
+        if shortlist is not None:
+            beyond = yield from self._of_shortlist(shortlist, offered)
+            if beyond is None:
+                return
         for valued in self._walk(pod, asked, offered, drain, few=beyond is not None):
             if (beyond is None or (valued[2], self.table.rows[valued[0]]) > beyond) and valued[0] in offered:
                 yield valued
+
+    def _of_shortlist(
+        self, shortlist: Shortlist, offered: Collection[str]
+    ) -> Generator[Valued, None, tuple[int, int] | None]:
+        """The best nodes that are offered, until too many are not; returns the cost and row beyond which others may come, if they do."""
+        missing = 0
+        for row, (cost, added) in shortlist:
+            name = self.table.names[row]
+            if name in offered:
+                yield name, added, cost
+                continue
+            missing += 1
+            if missing == _MISSING:
+                return cost, row
+        return shortlist.limit
 
     def _walk(
         self, pod: Pod, asked: Amounts, offered: Collection[str], drain: Collection[str], *, few: bool
