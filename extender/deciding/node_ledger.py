@@ -128,8 +128,10 @@ class NodeLedger:
             beyond = yield from self._of_shortlist(shortlist, offered)
             if beyond is None:
                 return
-        for valued in self._walk(pod, asked, offered, drain, few=beyond is not None):
-            if (beyond is None or (valued[2], self.table.rows[valued[0]]) > beyond) and valued[0] in offered:
+        # where few of the nodes, or of the best, are offered, sorting the others is not worth it
+        few = beyond is not None or _FEW * len(offered) <= len(self.table.rows)
+        for valued in self._walk(pod, asked, offered if few else None, drain):
+            if (beyond is None or (valued[2], self.table.rows[valued[0]]) > beyond) and (few or valued[0] in offered):
                 yield valued
 
     def _of_shortlist(
@@ -148,12 +150,11 @@ class NodeLedger:
         return shortlist.limit
 
     def _walk(
-        self, pod: Pod, asked: Amounts, offered: Collection[str], drain: Collection[str], *, few: bool
+        self, pod: Pod, asked: Amounts, offered: Collection[str] | None, drain: Collection[str]
     ) -> Iterator[Valued]:
-        """All nodes with room, or the offered ones of them where few are, or `few` of the best: sorting the others is not worth it then."""
-        table = self.table
-        rows = table.fitting(asked)
-        if few or _FEW * len(offered) <= len(table.rows):
+        """Nodes with room, all of them or the offered ones."""
+        rows = self.table.fitting(asked)
+        if offered is not None:
             rows = self._offered(rows, offered)
         paid = self._paid(asked, rows)
         for tier, surcharge in self._tiers(rows[paid], drain):

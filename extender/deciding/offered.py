@@ -14,8 +14,9 @@ from typing import Final, overload
 import msgspec
 
 _NAMES: Final = msgspec.json.Decoder(list[str])
-_IN_VAIN: Final = 8
-"""Names that were not there, after which a set is made. At 5,000 names it costs as much as looking for so many."""
+_IN_VAIN: Final = 32
+"""Names that were not there, after which a set is made: it costs as much as looking for so many. The ledger gives up looking before that,
+and then needs none."""
 _DELIMITERS: Final = (b"\\", b"[", b"{")
 """With an escape, a name could be written in another way; the others do not belong into an array of names."""
 

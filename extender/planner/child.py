@@ -58,9 +58,9 @@ _DRAIN_S: Final = 10.0
 _MOST_RESCUES: Final = 3
 """Signatures for which one is looked for in a search, the first that are unplaced."""
 _RENEW_S: Final = 2.0
-"""After this time a plan is made anew even where the last one still has a slot for every pod, or later:"""
+"""After this time a plan is made anew even where the last one still has a slot for every pod."""
 _RENEWED_PER_TAKEN: Final = 4.0
-"""so many times as long as it took to make. Renewing may then take a fifth of a processor at most, also where it takes a second."""
+"""Or after so many times as long as it took to make, if that is longer: renewals take a fifth of a processor at most."""
 
 
 class PlannerLoop:
